@@ -1,0 +1,28 @@
+//! The ring: session ticket keys, and the pure rules for which of them seal and which still open.
+//!
+//! Bytes, times and entropy come in as arguments; answers and changes come out. Nothing in here has
+//! a clock, a socket, a file or randomness of its own (`clippy.toml` beside this crate forbids
+//! them), so every rule can be tested by a table.
+//!
+//! - [`key`]: a ticket key and its public name; [`weak`]: what is no key at all.
+//! - [`ring`]: `next`, `issuing` and `retiring` keys, and rotation; [`schedule`]: how long each of
+//!   it lasts.
+//! - [`ticket`]: a session sealed into a ticket, and opened again.
+//! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them.
+
+#![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod key;
+pub mod layout;
+pub mod ring;
+pub mod schedule;
+pub mod ticket;
+pub mod time;
+pub mod weak;
+
+pub use key::{KeyError, KeyName, KeySize, TicketKey};
+pub use layout::{Layout, LayoutError};
+pub use ring::{Change, Entry, KeyState, Ring, RingError};
+pub use schedule::{Schedule, ScheduleError};
+pub use ticket::{Opened, PolicyDigest, Refused, Session, TicketTooLarge};
+pub use time::UnixTime;

@@ -1,0 +1,276 @@
+//! The ordered set of ticket keys, and its rotation.
+//!
+//! A key is `next` first: it is out and opens, but does not seal yet, so that every node has it
+//! before any ticket needs it. Then it is `issuing`, then `retiring`: it opens what it sealed for
+//! as long as that is accepted. Then it is wiped.
+
+#[expect(clippy::disallowed_types, reason = "has a hasher of its own: see Positions")]
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::key::{KeyName, TicketKey};
+use crate::time::UnixTime;
+
+/// The keys of a node or a fleet: at most one `next`, exactly one `issuing`, any number of
+/// `retiring`.
+///
+/// Cheap to clone: the keys are shared, and wiped when the last clone that holds them is dropped.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    /// Newest first: the next key if there is one, the issuing one, then the retiring ones.
+    entries: Vec<Entry>,
+    /// Where in `entries` the issuing key stands.
+    issuing: usize,
+    /// Where in `entries` a name stands, so that opening a ticket costs the same however many keys
+    /// there are.
+    positions: Positions,
+}
+
+impl Ring {
+    /// A ring that begins with a key to seal with, and with the one after it if there is one
+    /// already.
+    pub fn new(issuing: TicketKey, next: Option<TicketKey>, now: UnixTime) -> Result<Self, RingError> {
+        Self::from_lines([issuing].into_iter().chain(next).collect(), now)
+    }
+
+    /// A ring from the lines of a key file, oldest first: one is issuing; of two the last is next;
+    /// of three or more the last is next, the one before it issuing, and the rest are retiring.
+    pub fn from_lines(keys: Vec<TicketKey>, now: UnixTime) -> Result<Self, RingError> {
+        let count = keys.len();
+        let newest_first = keys.into_iter().rev().enumerate();
+        Self::assemble(newest_first.map(|(position, key)| Entry::new(key, state_at(position, count), now)).collect())
+    }
+
+    /// The ring that `keys` make (ordered as for [`Ring::from_lines`]) where this one stood, and
+    /// what that changes.
+    ///
+    /// A key that is in both is the same one still, and has been in its state since then if the
+    /// state is the same. The same name with other bytes is another key: the old one is wiped.
+    pub fn replaced_by(&self, keys: Vec<TicketKey>, now: UnixTime) -> Result<(Self, Vec<Change>), RingError> {
+        let mut replacement = Self::from_lines(keys, now)?;
+        for entry in &mut replacement.entries {
+            if let Some(old) = self.counterpart(entry) {
+                entry.key = Arc::clone(&old.key);
+                if entry.state == old.state {
+                    entry.since = old.since;
+                }
+            }
+        }
+        let changes = replacement.changes_since(self);
+        Ok((replacement, changes))
+    }
+
+    /// Rotates: next becomes issuing, issuing the first retiring, `fresh` next, and of the retiring
+    /// keys the newest `retained` stay. Where there was no next key, the issuing one goes on,
+    /// because nobody else could know `fresh` yet.
+    ///
+    /// An error changes nothing.
+    pub fn advance(&mut self, now: UnixTime, fresh: TicketKey, retained: usize) -> Result<Vec<Change>, RingError> {
+        let promoted = self.issuing == 1;
+        let fresh = Entry::new(fresh, KeyState::Next, now);
+        let aged = self.entries.iter().map(|entry| if promoted { entry.aged(now) } else { entry.clone() });
+        let retained = retained.saturating_add(2);
+        let advanced = Self::assemble([fresh].into_iter().chain(aged).take(retained).collect())?;
+        let changes = advanced.changes_since(self);
+        *self = advanced;
+        Ok(changes)
+    }
+
+    /// The key that seals.
+    pub fn issuing(&self) -> &Arc<TicketKey> {
+        &self.entries[self.issuing].key
+    }
+
+    /// The key of that name, whatever its state.
+    pub fn find(&self, name: KeyName) -> Option<&Entry> {
+        self.positions.get(&name).map(|&position| &self.entries[position])
+    }
+
+    /// All keys: the next one if there is one, the issuing one, then the retiring ones, newest
+    /// first.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// How many keys there are: at least one.
+    #[expect(clippy::len_without_is_empty, reason = "a ring is never empty")]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn assemble(entries: Vec<Entry>) -> Result<Self, RingError> {
+        let issuing = entries.iter().position(|entry| entry.state == KeyState::Issuing).ok_or(RingError::Empty)?;
+        let mut positions = Positions::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
+        for (position, entry) in entries.iter().enumerate() {
+            if positions.insert(entry.name(), position).is_some() {
+                return Err(RingError::DuplicateName(entry.name()));
+            }
+        }
+        Ok(Self { entries, issuing, positions })
+    }
+
+    fn counterpart(&self, entry: &Entry) -> Option<&Entry> {
+        self.find(entry.name()).filter(|own| own.key.is_same(&entry.key))
+    }
+
+    /// Newest key first, the wiped ones last; but before all a key whose name is another's by now,
+    /// so that whoever follows the changes in order does not lose that one.
+    fn changes_since(&self, before: &Self) -> Vec<Change> {
+        let gone = before.entries.iter().filter(|old| self.counterpart(old).is_none());
+        let (renewed, gone): (Vec<_>, Vec<_>) = gone.map(Entry::name).partition(|&name| self.find(name).is_some());
+        let mut changes: Vec<_> = renewed.into_iter().map(Change::Wiped).collect();
+        for entry in &self.entries {
+            let name = entry.name();
+            let was = before.counterpart(entry).map(|old| old.state);
+            if was.is_none() {
+                changes.push(Change::Introduced(name));
+            }
+            match entry.state {
+                state if was == Some(state) => {}
+                KeyState::Next if was.is_some() => changes.push(Change::Introduced(name)),
+                KeyState::Next => {}
+                KeyState::Issuing => changes.push(Change::Issuing(name)),
+                KeyState::Retiring => changes.push(Change::Retired(name)),
+            }
+        }
+        changes.extend(gone.into_iter().map(Change::Wiped));
+        changes
+    }
+}
+
+/// A key in a ring.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Arc<TicketKey>,
+    /// What it may do.
+    pub state: KeyState,
+    /// When it got that state in this ring.
+    pub since: UnixTime,
+}
+
+impl Entry {
+    fn new(key: TicketKey, state: KeyState, since: UnixTime) -> Self {
+        Self { key: Arc::new(key), state, since }
+    }
+
+    fn name(&self) -> KeyName {
+        self.key.name()
+    }
+
+    /// The same key after a rotation at `now`.
+    fn aged(&self, now: UnixTime) -> Self {
+        let (state, since) = match self.state {
+            KeyState::Next => (KeyState::Issuing, now),
+            KeyState::Issuing => (KeyState::Retiring, now),
+            KeyState::Retiring => (KeyState::Retiring, self.since),
+        };
+        Self { key: Arc::clone(&self.key), state, since }
+    }
+}
+
+/// What a key may do.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum KeyState {
+    /// Open; and seal after the next rotation.
+    Next,
+    /// Seal and open.
+    Issuing,
+    /// Open.
+    Retiring,
+}
+
+impl KeyState {
+    /// The word for it, in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Issuing => "issuing",
+            Self::Retiring => "retiring",
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What happened to a key. A key that skips `next` is introduced and takes its state in one step:
+/// two changes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// The ring has a new key, or one that is back to being `next`. It opens.
+    Introduced(KeyName),
+    /// The key seals from now on.
+    Issuing(KeyName),
+    /// The key no longer seals, but still opens.
+    Retired(KeyName),
+    /// The ring no longer has the key; it is wiped when the last handshake that uses it is over.
+    Wiped(KeyName),
+}
+
+impl Change {
+    /// The key it happened to.
+    pub const fn name(self) -> KeyName {
+        match self {
+            Self::Introduced(name) | Self::Issuing(name) | Self::Retired(name) | Self::Wiped(name) => name,
+        }
+    }
+}
+
+/// Keys that make no ring. Always the operator's to mend, or whoever distributes the keys.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Error)]
+pub enum RingError {
+    /// There is no key to seal with.
+    #[error("there is no key; make one with `raincheck keys new`")]
+    Empty,
+    /// Two keys have one name, so a ticket would not say which of them opens it.
+    #[error("two keys have the name {0}; keep one, and make the other anew with `raincheck keys new`")]
+    DuplicateName(KeyName),
+}
+
+#[expect(clippy::disallowed_types, reason = "not the hasher that is seeded at random")]
+type Positions = HashMap<KeyName, usize, BuildHasherDefault<NameHasher>>;
+
+/// The state of the key that stands `position` lines before the last of `count`.
+fn state_at(position: usize, count: usize) -> KeyState {
+    match (position, count) {
+        (0, 1) | (1, _) => KeyState::Issuing,
+        (0, _) => KeyState::Next,
+        _ => KeyState::Retiring,
+    }
+}
+
+/// Spreads key names over the table without randomness: who sends tickets chooses what is looked
+/// up, but not what is in the table.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // The product of 64 by 64 bits depends in every bit on all of both; its halves, xored,
+            // keep that.
+            let product = u128::from(self.0 ^ ODD) * u128::from(u64::from_le_bytes(word) ^ ODD.rotate_left(32));
+            self.0 = (product as u64) ^ ((product >> 64) as u64);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// 2^64 divided by the golden ratio: no pattern of a key name matches it.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests;
