@@ -1,0 +1,273 @@
+use std::sync::mpsc::{self, Receiver};
+
+use raincheck_keyring::{KeyName, KeySize, KeyState};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{KeyFileError, fresh_key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test(start_paused = true)]
+async fn local_rotates_by_itself_and_keeps_what_the_schedule_retains() {
+    let (keys, _events) = start(KeySource::Local);
+    let [next, issuing] = names(&keys)[..] else { panic!("a ring of two") };
+    for rotations in 1..=30 {
+        drive(&keys, HOUR).await;
+        let ring = keys.load_full();
+        assert_eq!(ring.len(), 2 + rotations.min(keys.schedule().retained()));
+        match rotations {
+            1 => assert_eq!(names(&keys)[1..], [next, issuing]),
+            20 => assert_eq!(ring.find(issuing).map(|entry| entry.state), Some(KeyState::Retiring)),
+            21 => assert!(ring.find(issuing).is_none()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn missed_rotations_leave_the_retiring_keys_that_are_still_of_use() {
+    let (keys, _events) = start(KeySource::Local);
+    let rotate_after = |missed: u32| {
+        let ago = HOUR * missed;
+        let mut control = keys.control();
+        control.last_rotation.wall = control.last_rotation.wall.saturating_sub(ago);
+        drop(control);
+        keys.rotate_if_due();
+    };
+    (0..30).for_each(|_| rotate_after(1));
+    assert_eq!(keys.ring().len(), 2 + 20);
+    rotate_after(6);
+    assert_eq!(keys.ring().len(), 2 + 15);
+    rotate_after(1000);
+    assert_eq!(keys.ring().len(), 2);
+}
+
+#[test]
+fn a_pushed_key_is_next_and_the_old_next_seals() {
+    let (keys, events) = start(KeySource::Local);
+    let [next, issuing] = names(&keys)[..] else { panic!("a ring of two") };
+    let pushed = fresh_key(KeySize::Bits256);
+    let name = pushed.name();
+    let changes = keys.push(pushed).expect("a key of a new name");
+    assert_eq!(changes, [Change::Introduced(name), Change::Issuing(next), Change::Retired(issuing)]);
+    assert_eq!(names(&keys), [name, next, issuing]);
+    assert!(
+        matches!(&events.try_iter().collect::<Vec<_>>()[..], [Event::Pushed { changes: told }] if *told == changes)
+    );
+}
+
+#[tokio::test]
+async fn a_file_put_in_place_by_rename_reaches_the_ring() {
+    let file = Place::with(&[1, 2, 3]);
+    let (keys, events) = start(file.source());
+    assert_eq!(names(&keys), [3, 2, 1].map(name));
+    assert!(matches!(events.try_recv(), Ok(Event::FileLoaded { keys: 3, .. })));
+    file.replace(&[2, 3, 4]);
+    drive_until(&keys, || names(&keys) == [4, 3, 2].map(name)).await;
+    let told: Vec<Event> = events.try_iter().filter(|event| !matches!(event, Event::FileOnDisk { .. })).collect();
+    let [Event::FileLoaded { keys: 3, changes, .. }] = &told[..] else { panic!("{told:?}") };
+    let expected =
+        [Change::Introduced(name(4)), Change::Issuing(name(3)), Change::Retired(name(2)), Change::Wiped(name(1))];
+    assert_eq!(changes[..], expected);
+}
+
+#[tokio::test]
+async fn a_faulty_file_changes_nothing_until_it_is_mended() {
+    let file = Place::with(&[1, 2, 3]);
+    let (keys, events) = start(file.source());
+    events.try_iter().for_each(drop);
+    std::fs::write(&file.path, "half a li").expect("a faulty file");
+    let mut rejected = None;
+    drive_until(&keys, || {
+        rejected = rejected.take().or(events.try_iter().find(|event| matches!(event, Event::FileRejected { .. })));
+        rejected.is_some()
+    })
+    .await;
+    let Some(Event::FileRejected { error }) = rejected else { panic!("no rejection") };
+    assert!(error.to_string().starts_with(&format!("{}:1: not base64; ", file.path.display())), "{error}");
+    assert_eq!(names(&keys), [3, 2, 1].map(name));
+    file.replace(&[4]);
+    drive_until(&keys, || names(&keys) == [name(4)]).await;
+}
+
+#[tokio::test]
+async fn a_push_stays_until_the_file_says_something_else() {
+    let file = Place::with(&[1, 2]);
+    let (keys, _events) = start(file.source());
+    keys.push(key(9)).expect("a key of a new name");
+    let touched = std::fs::read(&file.path).expect("the file");
+    std::fs::write(&file.path, touched).expect("the same text");
+    drive(&keys, Duration::from_secs(1)).await;
+    keys.prepare(file.source(), keys.schedule()).expect("a sound file").apply();
+    assert_eq!(names(&keys), [9, 2, 1].map(name));
+    file.replace(&[1, 2, 3]);
+    drive_until(&keys, || names(&keys) == [3, 2, 1].map(name)).await;
+}
+
+#[test]
+fn a_reload_changes_nothing_before_it_is_applied() {
+    let file = Place::with(&[1, 2]);
+    let (keys, events) = start(file.source());
+    file.replace(&[2, 3]);
+    let schedule = Schedule { accept: HOUR, ..keys.schedule() };
+    let prepared = keys.prepare(file.source(), schedule).expect("a sound file");
+    assert_eq!(names(&keys), [2, 1].map(name));
+    assert_ne!(keys.schedule(), schedule);
+    events.try_iter().for_each(drop);
+    prepared.apply();
+    assert_eq!(names(&keys), [3, 2].map(name));
+    assert_eq!(keys.schedule(), schedule);
+    assert!(matches!(events.try_recv(), Ok(Event::FileLoaded { keys: 2, .. })));
+}
+
+#[test]
+fn a_reload_with_a_faulty_file_changes_nothing() {
+    let file = Place::with(&[1, 2]);
+    let (keys, _events) = start(file.source());
+    std::fs::write(&file.path, "").expect("an empty file");
+    let Error::KeyFile { fault, .. } = keys.prepare(file.source(), keys.schedule()).expect_err("an empty file");
+    assert_eq!(fault, KeyFileError::Empty);
+    assert_eq!(names(&keys), [2, 1].map(name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_from_file_to_local_keeps_the_keys_and_begins_to_rotate() {
+    let file = Place::with(&[1, 2, 3]);
+    let (keys, _events) = start(file.source());
+    let running = keys.clone();
+    let run = tokio::spawn(async move { running.run().await });
+    keys.prepare(KeySource::Local, keys.schedule()).expect("nothing to read").apply();
+    assert_eq!(keys.source_name(), "local");
+    assert_eq!(names(&keys), [3, 2, 1].map(name));
+    tokio::time::sleep(HOUR + Duration::from_secs(1)).await;
+    assert_eq!(names(&keys)[1..], [3, 2, 1].map(name));
+    run.abort();
+}
+
+#[test]
+fn what_is_no_key_file_is_refused_at_the_start() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let missing = directory.path().join("missing");
+    let fifo = directory.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).expect("a FIFO");
+    let large = directory.path().join("large");
+    std::fs::write(&large, vec![b'A'; file::LARGEST + 1]).expect("a large file");
+    let cases = [
+        (missing, "cannot be read: No such file"),
+        (fifo, "not a regular file"),
+        (directory.path().to_owned(), "not a regular file"),
+        (large, "larger than"),
+    ];
+    for (path, expected) in cases {
+        let error = Keys::start(KeySource::File(path.clone()), schedule(), |_| {}).expect_err("no key file");
+        let expected = format!("{}: {expected}", path.display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn keys_on_a_disk_are_warned_of_once() {
+    let mut control =
+        Control { source: KeySource::Local, fingerprint: None, on_disk: None, last_rotation: Moment::now() };
+    let file = |in_memory| KeyFile { keys: vec![key(1)], in_memory, fingerprint: [0; 32] };
+    let mut warned = |path: &str, in_memory| control.note(Path::new(path), &file(in_memory)).is_some();
+    let cases = [
+        ("/a", true, false),
+        ("/a", false, true),
+        ("/a", false, false),
+        ("/b", false, true),
+        ("/b", true, false),
+        ("/b", false, true),
+    ];
+    for (path, in_memory, expected) in cases {
+        assert_eq!(warned(path, in_memory), expected, "{path} {in_memory}");
+    }
+}
+
+#[test]
+fn nothing_that_is_shown_holds_a_key() {
+    let file = Place::with(&[1]);
+    let (keys, events) = start(file.source());
+    let shown = format!("{keys:?} {:?}", events.try_iter().collect::<Vec<_>>());
+    assert!(shown.contains(&name(1).to_string()), "{shown}");
+    let secret: Vec<String> = key(1).expose_cipher().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!shown.contains(&secret.concat()) && !shown.contains(&secret.join(", ")), "{shown}");
+}
+
+fn start(source: KeySource) -> (Keys, Receiver<Event>) {
+    let (sender, events) = mpsc::channel();
+    let keys = Keys::start(source, schedule(), move |event| drop(sender.send(event))).expect("a sound source");
+    (keys, events)
+}
+
+fn schedule() -> Schedule {
+    Schedule::new(HOUR, 18 * HOUR, 24 * HOUR).expect("a sound schedule")
+}
+
+/// Newest first.
+fn names(keys: &Keys) -> Vec<KeyName> {
+    keys.ring().entries().map(|entry| entry.key.name()).collect()
+}
+
+async fn drive(keys: &Keys, span: Duration) {
+    let run = tokio::time::timeout(span, keys.run()).await;
+    assert!(run.is_err(), "the source ended");
+}
+
+async fn drive_until(keys: &Keys, mut condition: impl FnMut() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        never = keys.run() => match never {},
+        met = tokio::time::timeout(Duration::from_secs(1), met) => met.expect("within a second"),
+    }
+}
+
+struct Place {
+    _directory: TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn with(seeds: &[u8]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = Self { path: directory.path().join("keys"), _directory: directory };
+        place.replace(seeds);
+        place
+    }
+
+    fn source(&self) -> KeySource {
+        KeySource::File(self.path.clone())
+    }
+
+    fn replace(&self, seeds: &[u8]) {
+        use base64::Engine;
+        let line = |seed: &u8| {
+            let raw = raincheck_keyring::Layout::HaProxy.encode(&key(*seed)).expect("a key of 80 bytes");
+            base64::engine::general_purpose::STANDARD.encode(&*raw) + "\n"
+        };
+        let staged = self.path.with_extension("staged");
+        std::fs::write(&staged, seeds.iter().map(line).collect::<String>()).expect("a staged file");
+        std::fs::rename(staged, &self.path).expect("a rename");
+    }
+}
+
+fn name(seed: u8) -> KeyName {
+    key(seed).name()
+}
+
+/// The same key for the same seed.
+fn key(seed: u8) -> TicketKey {
+    let mut state = u32::from(seed) + 1;
+    TicketKey::generate(KeySize::Bits256, |bytes| {
+        for byte in bytes {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+    })
+    .expect("no pattern in it")
+}

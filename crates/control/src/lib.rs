@@ -1,0 +1,18 @@
+//! Where ticket keys come from: a source brings keys to a ring, and the ring is published to every worker.
+//!
+//! [`Keys`] is the handle everybody holds: workers read the ring without a lock, the admin thread pushes, reloads and
+//! drives the source ([`Keys::run`]). Nothing here prints: what happened is an [`Event`] for the observer given to
+//! [`Keys::start`].
+
+mod clock;
+mod error;
+mod event;
+mod fresh;
+mod keys;
+pub mod source;
+
+pub use error::{Error, KeyFileError};
+pub use event::Event;
+pub use fresh::fresh_key;
+pub use keys::{Keys, Prepared};
+pub use source::KeySource;

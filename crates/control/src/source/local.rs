@@ -1,0 +1,62 @@
+//! The source `local`: keys made here, rotated by schedule.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use raincheck_keyring::{KeySize, Ring, UnixTime};
+
+use crate::clock::Moment;
+use crate::{Keys, fresh_key};
+
+/// A ring to begin with: an issuing key, and the one that follows it.
+pub(crate) fn first_ring(now: UnixTime) -> Ring {
+    let [issuing, next] = [KeySize::Bits256; 2].map(fresh_key);
+    Ring::new(issuing, Some(next), now).expect("two random key names differ")
+}
+
+/// Rotates the ring whenever that is due.
+pub(crate) async fn run(keys: &Keys) -> Infallible {
+    loop {
+        // A suspended machine's monotonic clock stands still, and a sleep with it, so no sleep is long.
+        tokio::time::sleep(keys.until_rotation().min(LONGEST_SLEEP)).await;
+        keys.rotate_if_due();
+    }
+}
+
+/// How many rotations should have been since `last`.
+pub(crate) fn rotations_due(last: &Moment, now: &Moment, rotate: Duration) -> usize {
+    let missed = now.since(last).as_millis() / rotate.as_millis().max(1);
+    usize::try_from(missed).unwrap_or(usize::MAX)
+}
+
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn either_clock_makes_a_rotation_due() {
+        let hour = Duration::from_secs(3600);
+        let start = Moment { monotonic: Instant::now(), wall: UnixTime::from_millis(1_000_000_000_000) };
+        let cases = [
+            // (monotonic, milliseconds of the wall clock, due)
+            (Duration::ZERO, 0, 0),
+            (hour - Duration::from_millis(1), 3_599_999, 0),
+            (hour, 3_600_000, 1),
+            (hour, 0, 1),                                // the wall clock stood still
+            (hour, -7_200_000, 1),                       // it was set back
+            (Duration::ZERO, 3_600_000, 1),              // suspended for an hour
+            (Duration::from_secs(60), 3 * 3_600_000, 3), // for three
+        ];
+        for (monotonic, wall, due) in cases {
+            let now = Moment {
+                monotonic: start.monotonic + monotonic,
+                wall: UnixTime::from_millis(1_000_000_000_000_u64.wrapping_add_signed(wall)),
+            };
+            assert_eq!(rotations_due(&start, &now, hour), due, "{monotonic:?} {wall}");
+        }
+    }
+}
