@@ -1,0 +1,177 @@
+//! One line of JSON per connection, written when it ends. Workers never wait for the writer:
+//! they hand their lines over in batches, and a batch that finds the queue full is counted and
+//! dropped.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::counters::Count;
+
+/// Where a worker's lines go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    batches: SyncSender<String>,
+    dropped: Arc<Count>,
+}
+
+/// The thread that writes. It ends when the last [`AccessLog`] is gone.
+#[derive(Debug)]
+pub struct Writer(thread::JoinHandle<()>);
+
+impl AccessLog {
+    /// A log that writes to `out` on a thread of its own.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, Writer)> {
+        let (batches, queue) = sync_channel(QUEUE);
+        let writer = thread::Builder::new().name("access-log".into()).spawn(move || write_all(&queue, out))?;
+        Ok((Self { batches, dropped: Arc::default() }, Writer(writer)))
+    }
+
+    /// Adds a line. `fill` appends fields, each with [`Line::text`] or [`Line::number`].
+    pub fn write(&self, fill: impl FnOnce(&mut Line<'_>)) {
+        let full = LINES.with_borrow_mut(|lines| {
+            lines.push('{');
+            fill(&mut Line { lines, is_first: true });
+            lines.push_str("}\n");
+            lines.len() >= BATCH
+        });
+        if full {
+            self.flush();
+        }
+    }
+
+    /// Hands over this thread's lines. Each worker does so when it has nothing else to do, and
+    /// at its end.
+    pub fn flush(&self) {
+        let lines = LINES.take();
+        if !lines.is_empty() && self.batches.try_send(lines).is_err() {
+            self.dropped.increment();
+        }
+    }
+
+    /// How many batches were lost because the writer was too slow.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.value()
+    }
+}
+
+impl Writer {
+    /// Waits until everything handed over is written.
+    pub fn finish(self) {
+        // A panic of the writer has been printed already.
+        let _ = self.0.join();
+    }
+}
+
+/// A line that is being written.
+#[derive(Debug)]
+pub struct Line<'a> {
+    lines: &'a mut String,
+    is_first: bool,
+}
+
+impl Line<'_> {
+    /// Adds a field with a string.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.display(name, value)
+    }
+
+    /// Adds a field with a string, of whatever can be displayed.
+    pub fn display(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+        self.name(name);
+        self.lines.push('"');
+        let _ = write!(Escaped(self.lines), "{value}");
+        self.lines.push('"');
+        self
+    }
+
+    /// Adds a field with a number, or anything else that is valid JSON as displayed.
+    pub fn number(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+        self.name(name);
+        let _ = write!(self.lines, "{value}");
+        self
+    }
+
+    fn name(&mut self, name: &str) {
+        if !std::mem::take(&mut self.is_first) {
+            self.lines.push(',');
+        }
+        let _ = write!(self.lines, "\"{name}\":");
+    }
+}
+
+/// Writes the inside of a JSON string (RFC 8259 §7).
+struct Escaped<'a>(&'a mut String);
+
+impl std::fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for char in text.chars() {
+            match char {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                char if char.is_control() => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char => self.0.push(char),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_all(queue: &Receiver<String>, mut out: impl Write) {
+    while let Ok(batch) = queue.recv() {
+        // A log that cannot be written (a closed pipe, a full disk) must not end the service.
+        let _ = out.write_all(batch.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+thread_local! {
+    static LINES: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// How many bytes make a batch.
+const BATCH: usize = 32 * 1024;
+
+/// How many batches wait for the writer at most.
+const QUEUE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_json_and_arrive() {
+        let sink = Sink::default();
+        let (log, writer) = AccessLog::start(sink.clone()).unwrap();
+        log.write(|line| {
+            line.text("sni", "a\"\\\n.example").number("bytes_in", 7);
+        });
+        log.flush();
+        drop(log);
+        writer.finish();
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(value, serde_json::json!({"sni": "a\"\\\n.example", "bytes_in": 7}));
+    }
+}

@@ -1,0 +1,233 @@
+//! `show stat`
+
+use std::collections::HashMap;
+
+use crate::admin::observed::Observed;
+use crate::counters::Failure;
+use crate::server::Snapshot;
+use crate::service::Service;
+use crate::upstream::{Server, Upstream};
+
+/// The rows that are asked for: `show stat [{<iid>|<proxy>} <type> <sid>]`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::admin) struct Filter<'a> {
+    proxy: Option<&'a str>,
+    /// Bits: 1 frontends, 2 backends, 4 servers.
+    kinds: Option<u32>,
+    server: Option<usize>,
+}
+
+impl<'a> Filter<'a> {
+    /// As HAProxy: -1 is any, and anything but all three words is no filter.
+    pub(super) fn parse(proxy: &'a str, kinds: Option<&'a str>, server: Option<&'a str>) -> Self {
+        match (kinds, server) {
+            (Some(kinds), Some(server)) => {
+                Self { proxy: (proxy != "-1").then_some(proxy), kinds: kinds.parse().ok(), server: server.parse().ok() }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn passes(&self, proxy: &str, iid: usize, kind: RowKind, sid: usize) -> bool {
+        self.proxy.is_none_or(|asked| asked == proxy || asked.parse() == Ok(iid))
+            && self.kinds.is_none_or(|kinds| kinds & kind.bit() != 0)
+            && self.server.is_none_or(|server| server == sid)
+    }
+}
+
+/// The counters of listeners and upstreams as HAProxy's CSV: what it calls frontends, servers and backends.
+pub(super) fn render(filter: &Filter<'_>, observed: &Observed, snapshot: &Snapshot) -> String {
+    let mut text = format!("# {},\n", COLUMNS.join(","));
+    let mut add = |proxy: &str, name: &str, kind: RowKind, iid: usize, sid: usize, row: Row| {
+        if filter.passes(proxy, iid, kind, sid) {
+            let row = row.with("pxname", proxy).with("svname", name).with("type", kind as u8);
+            text.push_str(&row.with("pid", 1).with("iid", iid).with("sid", sid).render());
+        }
+    };
+    let mut iid = 0;
+    for service in &snapshot.services {
+        iid += 1;
+        add(&service.name, "FRONTEND", RowKind::Frontend, iid, 0, frontend(service, observed));
+    }
+    for upstream in &snapshot.upstreams {
+        iid += 1;
+        for (server, sid) in upstream.servers().iter().zip(1..) {
+            add(upstream.name(), &server.name, RowKind::Server, iid, sid, one_server(server));
+        }
+        add(upstream.name(), "BACKEND", RowKind::Backend, iid, 0, backend(upstream, snapshot));
+    }
+    text
+}
+
+fn frontend(service: &Service, observed: &Observed) -> Row {
+    let counters = &service.counters;
+    let (handshakes, full) = counters.handshakes_and_full();
+    let connections = counters.connections.value();
+    let rates = observed.rates_of(service);
+    // A connection without its PROXY protocol header never came to a handshake.
+    let failures = Failure::ALL.into_iter().filter(|failure| *failure != Failure::ProxyHeader);
+    Row::default()
+        .with("scur", counters.open.value())
+        .with("smax", counters.open.highest())
+        .with("slim", service.max_connections)
+        .with("stot", connections)
+        .with("bin", counters.bytes_in.value())
+        .with("bout", counters.bytes_out.value())
+        .with("ereq", counters.failures(Failure::ProxyHeader))
+        .with("status", "OPEN")
+        .with("rate", rates.now.connections)
+        .with("rate_lim", 0)
+        .with("rate_max", rates.highest.connections)
+        .with("mode", "tcp")
+        .with("conn_rate", rates.now.connections)
+        .with("conn_rate_max", rates.highest.connections)
+        .with("conn_tot", connections)
+        .with("ssl_sess", handshakes)
+        .with("ssl_reused_sess", handshakes - full)
+        .with("ssl_failed_handshake", failures.map(|failure| counters.failures(failure)).sum::<u64>())
+}
+
+fn one_server(server: &Server) -> Row {
+    let (connections, failures) = (server.connections.value(), server.failures.value());
+    Row::default()
+        .with("scur", server.open.value())
+        .with("smax", server.open.highest())
+        .with("stot", connections)
+        .with("econ", failures)
+        .with("status", "no check")
+        .with("weight", 1)
+        .with("act", 1)
+        .with("bck", 0)
+        .with("lbtot", connections)
+        .with("addr", server.address)
+        .with("mode", "tcp")
+        .with("connect", connections + failures)
+        .with("ssl_sess", 0)
+        .with("ssl_reused_sess", 0)
+        .with("ssl_failed_handshake", 0)
+}
+
+fn backend(upstream: &Upstream, snapshot: &Snapshot) -> Row {
+    let servers = upstream.servers();
+    let connections: u64 = servers.iter().map(|server| server.connections.value()).sum();
+    let failures: u64 = servers.iter().map(|server| server.failures.value()).sum();
+    let in_front = || snapshot.services.iter().filter(|service| service.upstream.name() == upstream.name());
+    Row::default()
+        .with("scur", servers.iter().map(|server| server.open.value()).sum::<usize>())
+        .with("stot", connections)
+        .with("bin", in_front().map(|service| service.counters.bytes_in.value()).sum::<u64>())
+        .with("bout", in_front().map(|service| service.counters.bytes_out.value()).sum::<u64>())
+        .with("econ", failures)
+        .with("status", "UP")
+        .with("weight", servers.len())
+        .with("act", servers.len())
+        .with("bck", 0)
+        .with("lbtot", connections)
+        .with("mode", "tcp")
+        .with("algo", "leastconn")
+        .with("connect", connections + failures)
+        .with("ssl_sess", 0)
+        .with("ssl_reused_sess", 0)
+        .with("ssl_failed_handshake", 0)
+}
+
+/// HAProxy's numbers for the column `type`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum RowKind {
+    Frontend = 0,
+    Backend = 1,
+    Server = 2,
+}
+
+impl RowKind {
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// A line of the table: the columns that have a value.
+#[derive(Debug, Default)]
+struct Row(HashMap<&'static str, String>);
+
+impl Row {
+    fn with(mut self, column: &'static str, value: impl ToString) -> Self {
+        debug_assert!(COLUMNS.contains(&column), "{column} is none of HAProxy's columns");
+        self.0.insert(column, value.to_string());
+        self
+    }
+
+    fn render(mut self) -> String {
+        self.0.insert("-", "-".to_owned());
+        let value = |column: &&str| self.0.get(column).map_or_else(String::new, |value| quoted(value));
+        let mut line: String = COLUMNS.iter().map(|column| value(column) + ",").collect();
+        line.push('\n');
+        line
+    }
+}
+
+/// RFC 4180 §2: quotes where a separator would mislead, doubled inside.
+fn quoted(value: &str) -> String {
+    if value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
+}
+
+/// HAProxy 2.6's, up to those of TLS. (What follows there counts HTTP/1 and HTTP/2.)
+#[rustfmt::skip]
+const COLUMNS: [&str; 107] = [
+    "pxname", "svname", "qcur", "qmax", "scur", "smax", "slim", "stot", "bin", "bout", "dreq", "dresp", "ereq",
+    "econ", "eresp", "wretr", "wredis", "status", "weight", "act", "bck", "chkfail", "chkdown", "lastchg", "downtime",
+    "qlimit", "pid", "iid", "sid", "throttle", "lbtot", "tracked", "type", "rate", "rate_lim", "rate_max",
+    "check_status", "check_code", "check_duration", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx",
+    "hrsp_other", "hanafail", "req_rate", "req_rate_max", "req_tot", "cli_abrt", "srv_abrt", "comp_in", "comp_out",
+    "comp_byp", "comp_rsp", "lastsess", "last_chk", "last_agt", "qtime", "ctime", "rtime", "ttime", "agent_status",
+    "agent_code", "agent_duration", "check_desc", "agent_desc", "check_rise", "check_fall", "check_health",
+    "agent_rise", "agent_fall", "agent_health", "addr", "cookie", "mode", "algo", "conn_rate", "conn_rate_max",
+    "conn_tot", "intercepted", "dcon", "dses", "wrew", "connect", "reuse", "cache_lookups", "cache_hits", "srv_icur",
+    "src_ilim", "qtime_max", "ctime_max", "rtime_max", "ttime_max", "eint", "idle_conn_cur", "safe_conn_cur",
+    "used_conn_cur", "need_conn_est", "uweight", "agg_server_status", "agg_server_check_status", "agg_check_status",
+    "-", "ssl_sess", "ssl_reused_sess", "ssl_failed_handshake",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_a_field_for_each_column() {
+        let line = Row::default().with("pxname", "a,\"b\"").with("ssl_failed_handshake", 7).render();
+        assert!(line.starts_with("\"a,\"\"b\"\"\",,"), "{line}");
+        assert!(line.ends_with(",-,,,7,\n"), "{line}");
+        // HAProxy ends each line, that of the header too, with a separator; the quoted name has one of its own.
+        assert_eq!(line.matches(',').count(), COLUMNS.len() + 1);
+    }
+
+    #[test]
+    fn filters_are_haproxys() {
+        let all = [
+            ("web", 1, RowKind::Frontend, 0),
+            ("app", 2, RowKind::Server, 1),
+            ("app", 2, RowKind::Server, 2),
+            ("app", 2, RowKind::Backend, 0),
+        ];
+        let any: &[usize] = &[0, 1, 2, 3];
+        let cases = [
+            (("", None, None), any),
+            (("up", None, None), any),
+            (("-1", Some("-1"), Some("-1")), any),
+            (("-1", Some("1"), Some("-1")), &[0]),
+            (("-1", Some("6"), Some("-1")), &[1, 2, 3]),
+            (("app", Some("4"), Some("-1")), &[1, 2]),
+            (("2", Some("4"), Some("2")), &[2]),
+            (("nothing", Some("-1"), Some("-1")), &[]),
+        ];
+        for ((proxy, kinds, server), expected) in cases {
+            let filter = Filter::parse(proxy, kinds, server);
+            let rows = all.iter().enumerate();
+            let passed = rows.filter(|(_, (name, iid, kind, sid))| filter.passes(name, *iid, *kind, *sid));
+            assert_eq!(passed.map(|(row, _)| row).collect::<Vec<_>>(), expected, "{filter:?}");
+        }
+    }
+}

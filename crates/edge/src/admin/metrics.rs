@@ -1,0 +1,181 @@
+//! What `/metrics` says.
+
+use raincheck_keyring::KeyState;
+use raincheck_tls::{Kind, Reason};
+
+use super::observed::Observed;
+use super::process;
+use super::prometheus::{Exposition, Family};
+use crate::counters::{Failure, How, Side};
+use crate::server::Snapshot;
+use crate::service::Service;
+use crate::upstream::Server;
+
+/// All metrics, in Prometheus' text format.
+pub(super) fn render(observed: &Observed) -> String {
+    let snapshot = observed.snapshot();
+    let mut page = Exposition::default();
+    handshakes(&mut page, &snapshot);
+    tickets(&mut page, &snapshot);
+    connections(&mut page, &snapshot);
+    upstreams(&mut page, &snapshot);
+    edge(&mut page, &snapshot);
+    this_process(&mut page, observed);
+    page.finish()
+}
+
+fn handshakes(page: &mut Exposition, snapshot: &Snapshot) {
+    let mut all = page.counter("raincheck_handshakes_total", "Handshakes by version, kind, and reason where full.");
+    for service in &snapshot.services {
+        for (version, kind, reason, count) in service.counters.handshakes() {
+            // What is usual is there from the start, so that a rate over it has a zero to begin with. Of the rest only
+            // what occurred is, or each listener would make two dozen series of nothing.
+            let is_usual = match kind {
+                Kind::Full => reason == Some(Reason::NotOffered),
+                Kind::SessionId | Kind::Ticket => version == "TLSv1.2",
+                Kind::Psk => version == "TLSv1.3",
+            };
+            if is_usual || count > 0 {
+                let reason = reason.map_or("", Reason::as_str);
+                let labels = [("listener", service.name.as_str()), ("version", version), ("kind", kind.as_str())];
+                all.sample(&[&labels[..], &[("reason", reason)]].concat(), count);
+            }
+        }
+    }
+    let mut failures = page.counter("raincheck_handshake_failures_total", "Handshakes that came to nothing.");
+    for service in &snapshot.services {
+        for failure in Failure::ALL {
+            let labels = [("listener", service.name.as_str()), ("reason", failure.as_str())];
+            failures.sample(&labels, service.counters.failures(failure));
+        }
+    }
+    let mut time = page.histogram("raincheck_handshake_seconds", "Time from the beginning to the end of a handshake.");
+    for service in &snapshot.services {
+        let listener = ("listener", service.name.as_str());
+        time.buckets(&[listener, ("kind", "full")], &service.counters.full_seconds);
+        time.buckets(&[listener, ("kind", "resumed")], &service.counters.resumed_seconds);
+    }
+    per_listener(page.counter("raincheck_session_cache_lookups_total", "Sessions looked for by ID."), snapshot, |of| {
+        of.sessions.lookups_and_misses().0
+    });
+    per_listener(page.counter("raincheck_session_cache_misses_total", "Those of them not found."), snapshot, |of| {
+        of.sessions.lookups_and_misses().1
+    });
+}
+
+fn tickets(page: &mut Exposition, snapshot: &Snapshot) {
+    let ring = snapshot.keys.ring();
+    let mut keys = page.gauge("raincheck_ticket_keys", "Ticket keys in the ring.");
+    for state in STATES {
+        keys.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
+    }
+    // Labels only for names this node has held: a stranger who makes up names makes up no series.
+    let held = snapshot.tickets.held();
+    let mut opened = page.counter("raincheck_tickets_opened_total", "Tickets that opened, by the key they name.");
+    for (name, key) in &held {
+        let current = ring.find(*name).map(|entry| entry.state);
+        let name = name.to_string();
+        for state in STATES {
+            let count = key.opened_as(state);
+            if count > 0 || current == Some(state) {
+                opened.sample(&[("key_name", &name), ("state", state.as_str())], count);
+            }
+        }
+    }
+    let mut refused = page.counter(
+        "raincheck_tickets_refused_total",
+        "Tickets refused because the key they name, which this node once had, is gone.",
+    );
+    for (name, key) in held.iter().filter(|(name, key)| key.refused_unknown > 0 || ring.find(*name).is_none()) {
+        let reason = Reason::UnknownKey.as_str();
+        refused.sample(&[("key_name", &name.to_string()), ("reason", reason)], key.refused_unknown);
+    }
+    page.counter(
+        "raincheck_tickets_foreign_total",
+        "Tickets under keys this node never had; the names seen most are in /status.json.",
+    )
+    .sample(&[], snapshot.tickets.foreign().0);
+    page.histogram("raincheck_ticket_age_seconds", "Time since the ticket, or session, that resumed was made.")
+        .buckets(&[], &snapshot.tickets.age_seconds);
+}
+
+fn connections(page: &mut Exposition, snapshot: &Snapshot) {
+    per_listener(page.counter("raincheck_connections_total", "Connections taken from clients."), snapshot, |of| {
+        of.counters.connections.value()
+    });
+    per_listener(page.gauge("raincheck_connections_open", "Connections open now."), snapshot, |of| {
+        of.counters.open.value() as u64
+    });
+    per_listener(page.gauge("raincheck_connections_max", "Connections there is room for."), snapshot, |of| {
+        of.max_connections as u64
+    });
+    let mut closed = page.counter("raincheck_connections_closed_total", "Sides of connections, by how they ended.");
+    for service in &snapshot.services {
+        for (side, how) in Side::ALL.into_iter().flat_map(|side| How::ALL.map(|how| (side, how))) {
+            let labels = [("listener", service.name.as_str()), ("side", side.as_str()), ("how", how.as_str())];
+            closed.sample(&labels, service.counters.closed_so(side, how));
+        }
+    }
+    let mut bytes = page.counter("raincheck_bytes_total", "Application bytes from clients (in) and to them (out).");
+    for service in &snapshot.services {
+        let listener = ("listener", service.name.as_str());
+        bytes.sample(&[listener, ("direction", "in")], service.counters.bytes_in.value());
+        bytes.sample(&[listener, ("direction", "out")], service.counters.bytes_out.value());
+    }
+    let name = "raincheck_connections_without_server_total";
+    per_listener(page.counter(name, "Connections no server could be reached for."), snapshot, |of| {
+        of.counters.without_server()
+    });
+}
+
+fn upstreams(page: &mut Exposition, snapshot: &Snapshot) {
+    let family = page.counter("raincheck_upstream_connections_total", "Connections made to a server.");
+    per_server(family, snapshot, |server| server.connections.value());
+    let family = page.counter("raincheck_upstream_connection_failures_total", "Connections a server did not accept.");
+    per_server(family, snapshot, |server| server.failures.value());
+    let family = page.gauge("raincheck_upstream_connections_open", "Connections open to a server now.");
+    per_server(family, snapshot, |server| server.open.value() as u64);
+}
+
+fn edge(page: &mut Exposition, snapshot: &Snapshot) {
+    // All listeners write to one log.
+    let log = snapshot.services.iter().find_map(|service| service.access_log.as_ref());
+    page.counter("raincheck_access_log_dropped_total", "Batches of access log lines lost to a slow reader.")
+        .sample(&[], log.map_or(0, |log| log.dropped()));
+    page.gauge("raincheck_workers", "Threads that serve.").sample(&[], snapshot.workers);
+    page.gauge("raincheck_build_info", "Always 1; the version is the label.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+/// The names that Prometheus' own client libraries use.
+fn this_process(page: &mut Exposition, observed: &Observed) {
+    page.counter("process_cpu_seconds_total", "Processor time used.").sample(&[], process::cpu_time().as_secs_f64());
+    page.gauge("process_start_time_seconds", "When the edge started, since 1970.")
+        .sample(&[], observed.started_at().as_secs_f64());
+    if let Some(memory) = process::memory() {
+        page.gauge("process_resident_memory_bytes", "Memory in RAM.").sample(&[], memory.resident);
+        page.gauge("process_virtual_memory_bytes", "Addresses taken.").sample(&[], memory.virtual_size);
+    }
+    if let Some(open) = process::open_descriptors() {
+        page.gauge("process_open_fds", "Descriptors open now.").sample(&[], open);
+    }
+    if let Some(most) = process::most_descriptors() {
+        page.gauge("process_max_fds", "Descriptors there may be.").sample(&[], most);
+    }
+}
+
+fn per_listener(mut family: Family<'_>, snapshot: &Snapshot, value: impl Fn(&Service) -> u64) {
+    for service in &snapshot.services {
+        family.sample(&[("listener", &service.name)], value(service));
+    }
+}
+
+fn per_server(mut family: Family<'_>, snapshot: &Snapshot, value: impl Fn(&Server) -> u64) {
+    for upstream in &snapshot.upstreams {
+        for server in upstream.servers() {
+            family.sample(&[("upstream", upstream.name()), ("server", &server.name)], value(server));
+        }
+    }
+}
+
+const STATES: [KeyState; 3] = [KeyState::Next, KeyState::Issuing, KeyState::Retiring];

@@ -1,0 +1,212 @@
+//! What an edge is to do: read from `raincheck.toml` and flags, checked as a whole before anything begins.
+//!
+//! In two stages: the text becomes a tree of the right types, then a [`Config`] in which nothing is left to check. All that
+//! is wrong is reported at once ([`ConfigErrors`]), each with its file, line, key and remedy.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use raincheck_control::KeySource;
+use raincheck_keyring::Schedule;
+use rustls::server::danger::ClientCertVerifier;
+
+use crate::certificate::Certificates;
+use draft::Draft;
+
+mod address;
+mod document;
+mod draft;
+pub mod duration;
+mod error;
+mod flags;
+mod keys;
+mod listener;
+mod raw;
+mod reader;
+mod upstream;
+
+pub use address::listening_address;
+pub use error::{ConfigError, ConfigErrors};
+pub use flags::EdgeFlags;
+
+/// A configuration in which nothing contradicts itself and every file it names was read.
+///
+/// The ticket key file is the exception: its keys belong to [`raincheck_control::Keys`], which reads it.
+#[derive(Debug)]
+pub struct Config {
+    /// Worker threads; at least 1.
+    pub workers: usize,
+    /// Where metrics, health and status are served; nowhere if none.
+    pub admin: Option<SocketAddr>,
+    /// The path of the stats socket, if there is one.
+    pub stats_socket: Option<PathBuf>,
+    /// Where a line for each connection goes.
+    pub access_log: AccessLog,
+    /// Where ticket keys come from and how long each serves.
+    pub keys: Keys,
+    /// At least one; no two have a name or an address in common.
+    pub listeners: Vec<Listener>,
+    /// What [`Listener::upstream`] counts in; no two have a name in common.
+    pub upstreams: Vec<Upstream>,
+    /// What is odd but can be done, each in one line. For the operator, on stderr.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a configuration file, and the certificates it names.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Draft::from_file(path).finish()
+    }
+
+    /// What the command line asks for, on top of the file that it names, if it does. With no flag at all: a demonstration
+    /// on localhost.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, and flags that contradict one another or make no sense alone.
+    pub fn from_flags(flags: &EdgeFlags) -> Result<Self, ConfigErrors> {
+        let mut draft = flags.config.as_deref().map_or_else(Draft::default, Draft::from_file);
+        draft.add(flags);
+        draft.finish()
+    }
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLog {
+    /// To standard output.
+    Stdout,
+    /// To standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+}
+
+/// Ticket keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Where they come from.
+    pub source: KeySource,
+    /// How long each seals, opens and chains.
+    pub schedule: Schedule,
+}
+
+/// What is accepted on a set of addresses.
+#[derive(Debug)]
+pub struct Listener {
+    /// In metrics and logs.
+    pub name: String,
+    /// At least one.
+    pub bind: Vec<SocketAddr>,
+    /// Where in [`Config::upstreams`] the upstream stands.
+    pub upstream: usize,
+    /// Protocols offered by ALPN (RFC 7301), the preferred one first; none if empty.
+    pub alpn: Vec<Vec<u8>>,
+    /// The oldest version spoken.
+    pub min_version: MinVersion,
+    /// TLS 1.3 tickets per full handshake, at most 255. 0: no tickets at all, in no version.
+    pub tickets: usize,
+    /// TLS 1.3 tickets after a resumption, at most 255.
+    pub tickets_on_resumption: usize,
+    /// Session IDs kept per node; 0: none.
+    pub session_cache: usize,
+    /// Whether connections begin with a PROXY protocol header.
+    pub accept_proxy: bool,
+    /// Connections open at once; at least 1.
+    pub max_connections: usize,
+    /// How long a handshake may take, from accept on.
+    pub handshake_timeout: Duration,
+    /// How long a connection may be silent in both directions.
+    pub idle_timeout: Duration,
+    /// Whether TLS 1.2 tickets are renewed inside the abbreviated handshake.
+    pub renewal: Renewal,
+    /// Whose names the listener serves.
+    pub certificates: Arc<Certificates>,
+    /// Whether clients are asked for certificates.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// The oldest TLS version a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MinVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 9846).
+    Tls13,
+}
+
+/// When a TLS 1.2 ticket is renewed inside an abbreviated handshake (RFC 5077 §3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// Never: some clients break on it.
+    Never,
+    /// When it was sealed under another key than the issuing one.
+    Inline,
+}
+
+/// How clients prove who they are.
+#[derive(Debug, Clone)]
+pub struct ClientAuth {
+    /// Whether they must.
+    pub mode: ClientAuthMode,
+    /// Who vouches for them; also consulted before a session that carries a client certificate resumes.
+    pub verifier: Arc<dyn ClientCertVerifier>,
+    /// SHA-256 of the CAs' DER, sorted: part of the policy a ticket is bound to.
+    pub ca_digests: Vec<[u8; 32]>,
+}
+
+/// Whether a client must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthMode {
+    /// The handshake fails without.
+    Required,
+    /// Without is fine; a wrong one is not.
+    Optional,
+}
+
+/// The servers behind listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// In metrics and logs.
+    pub name: String,
+    /// What answers.
+    pub kind: UpstreamKind,
+    /// At least one if [`kind`](Self::kind) is `Servers`, else none.
+    pub servers: Vec<Server>,
+    /// Which PROXY protocol header each connection to a server begins with.
+    pub send_proxy: Option<ProxyVersion>,
+}
+
+/// What answers for an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamKind {
+    /// Servers, over TCP.
+    Servers,
+    /// The edge itself, with how the connection was resumed.
+    Builtin,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it is, as looked up when the configuration was read.
+    pub address: SocketAddr,
+    /// As written, in metrics and logs.
+    pub name: String,
+}
+
+/// Versions of the PROXY protocol header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! One client's connection, from its first byte to its line in the access log.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use raincheck_tls::{Accepted, HandshakeError, Outcome, ServerStream};
+use rustls::CipherSuite;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::counters::{Failure, How, Side};
+use crate::proxy_protocol::{self, Addresses, Tls};
+use crate::service::Service;
+use crate::tcp::{self, LINGER};
+use crate::upstream::Client;
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub tcp: TcpStream,
+    /// Who connected, and where to.
+    pub addresses: Addresses,
+    /// What was read from it already.
+    pub received: Vec<u8>,
+}
+
+/// Serves `connection` until it ends.
+pub async fn serve(connection: Connection, service: Arc<Service>) {
+    let mut record = Record::new(connection.addresses);
+    let _open = service.counters.open.enter();
+    service.counters.connections.increment();
+    match accept(connection, &service, &mut record).await {
+        Ok(accepted) => carry(accepted, &service, &mut record).await,
+        Err(failure) => {
+            service.counters.failed(failure);
+            record.failure = Some(failure);
+        }
+    }
+    record.write(&service);
+}
+
+/// From the first byte to the end of the handshake.
+async fn accept(connection: Connection, service: &Service, record: &mut Record) -> Result<Accepted, Failure> {
+    let Connection { mut tcp, mut received, .. } = connection;
+    let handshake = async {
+        if service.accept_proxy {
+            let (addresses, length) = read_proxy_header(&mut tcp, &mut received).await?;
+            record.addresses = addresses.unwrap_or(record.addresses);
+            received.drain(..length);
+        }
+        Ok(ServerStream::accept(tcp, &service.endpoint, received).await)
+    };
+    let (error, refused) = match timeout_at(record.started + service.handshake_timeout, handshake).await {
+        Err(_elapsed) => return Err(Failure::Timeout),
+        Ok(Err(failure)) => return Err(failure),
+        Ok(Ok(Ok(accepted))) => return Ok(accepted),
+        Ok(Ok(Err(HandshakeError::Left(_)))) => return Err(Failure::Left),
+        Ok(Ok(Err(HandshakeError::Tls(error, refused)))) => (error, refused),
+    };
+    refused.drain(LINGER).await;
+    let failure = match error {
+        rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_) => Failure::ClientCertificate,
+        _ => Failure::Tls,
+    };
+    record.fault = Some(error);
+    Err(failure)
+}
+
+async fn read_proxy_header(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Result<(Option<Addresses>, usize), Failure> {
+    loop {
+        match proxy_protocol::read(received) {
+            proxy_protocol::Read::Header { addresses, length } => return Ok((addresses, length)),
+            proxy_protocol::Read::Malformed => return Err(Failure::ProxyHeader),
+            proxy_protocol::Read::Incomplete => {}
+        }
+        match tcp.read_buf(received).await {
+            Ok(0) | Err(_) => return Err(Failure::Left),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// From the end of the handshake to the end of the connection.
+async fn carry(accepted: Accepted, service: &Service, record: &mut Record) {
+    let Accepted { stream, outcome, first } = accepted;
+    record.handshake = record.started.elapsed();
+    service.counters.handshake(&outcome, record.handshake);
+    let foreign = service.tickets.handshake(&outcome);
+    record.names_key = foreign.is_none() || service.tickets.may_log_foreign();
+    record.cipher = stream.session().cipher_suite();
+    let first_length = first.len() as u64;
+    let client = Client {
+        addresses: record.addresses,
+        tls: Tls {
+            version: version_name(&outcome),
+            server_name: outcome.server_name.as_deref(),
+            alpn: stream.session().alpn(),
+            client_certificate: stream.session().client_chain().is_some(),
+        },
+        about: &|| about(&outcome),
+    };
+    let connected = service.upstream.connect(&client, first).await;
+    record.outcome = Some(outcome);
+    let connected = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            service.counters.no_server();
+            record.upstream_error = Some(error);
+            // No answer at all must not look like an empty one: no close_notify.
+            return;
+        }
+    };
+    record.server = connected.server.as_ref().map(|server| server.name.clone());
+    let _within = connected.within;
+    let mut relayed = tcp::relay(stream, connected.io, connected.unsent, service.idle_timeout).await;
+    relayed.bytes_in += first_length;
+    service.counters.bytes_in.add(relayed.bytes_in);
+    service.counters.bytes_out.add(relayed.bytes_out);
+    service.counters.closed(Side::Client, relayed.client);
+    if let Some(how) = relayed.upstream {
+        service.counters.closed(Side::Upstream, how);
+    }
+    record.closed = Some((relayed.client, relayed.upstream));
+    record.bytes = (relayed.bytes_in, relayed.bytes_out);
+    record.fault = relayed.fault;
+}
+
+/// What the built-in upstream answers.
+fn about(outcome: &Outcome) -> serde_json::Value {
+    serde_json::json!({
+        "version": version_name(outcome),
+        "kind": outcome.kind.as_str(),
+        "reason": outcome.reason.map(raincheck_tls::Reason::as_str),
+        "key_name": outcome.key_name.map(|name| name.to_string()),
+        "age": outcome.age.map(|age| age.as_secs_f64()),
+        "server_name": outcome.server_name,
+    })
+}
+
+fn version_name(outcome: &Outcome) -> &'static str {
+    if outcome.version == rustls::ProtocolVersion::TLSv1_3 { "TLSv1.3" } else { "TLSv1.2" }
+}
+
+/// The name in IANA's registry, from which rustls strays in TLS 1.3.
+fn iana_name(cipher: CipherSuite) -> String {
+    cipher.as_str().unwrap_or("unknown").replacen("TLS13_", "TLS_", 1)
+}
+
+/// What the access log will say.
+#[derive(Debug)]
+struct Record {
+    addresses: Addresses,
+    started: Instant,
+    handshake: Duration,
+    outcome: Option<Outcome>,
+    names_key: bool,
+    cipher: Option<CipherSuite>,
+    failure: Option<Failure>,
+    fault: Option<rustls::Error>,
+    server: Option<String>,
+    upstream_error: Option<std::io::Error>,
+    bytes: (u64, u64),
+    closed: Option<(How, Option<How>)>,
+}
+
+impl Record {
+    fn new(addresses: Addresses) -> Self {
+        Self {
+            addresses,
+            started: Instant::now(),
+            handshake: Duration::ZERO,
+            outcome: None,
+            names_key: false,
+            cipher: None,
+            failure: None,
+            fault: None,
+            server: None,
+            upstream_error: None,
+            bytes: (0, 0),
+            closed: None,
+        }
+    }
+
+    fn write(&self, service: &Service) {
+        let Some(log) = &service.access_log else {
+            return;
+        };
+        log.write(|line| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            line.number("time", format_args!("{:.3}", now.as_secs_f64()))
+                .text("listener", &service.name)
+                .display("client", self.addresses.source);
+            if let Some(outcome) = &self.outcome {
+                line.text("version", version_name(outcome)).text("kind", outcome.kind.as_str());
+                if let Some(reason) = outcome.reason {
+                    line.text("reason", reason.as_str());
+                }
+                if let Some(name) = outcome.key_name.filter(|_| self.names_key) {
+                    line.display("key_name", name);
+                }
+                if let Some(age) = outcome.age {
+                    line.number("age", format_args!("{:.3}", age.as_secs_f64()));
+                }
+                if let Some(name) = &outcome.server_name {
+                    line.text("sni", name);
+                }
+                if let Some(cipher) = self.cipher {
+                    line.display("cipher", iana_name(cipher));
+                }
+                line.number("handshake_ms", format_args!("{:.3}", self.handshake.as_secs_f64() * 1e3));
+            }
+            if let Some(failure) = self.failure {
+                line.text("failure", failure.as_str());
+            }
+            if let Some(fault) = &self.fault {
+                line.display("error", fault);
+            }
+            if let Some(server) = &self.server {
+                line.text("server", server);
+            }
+            if let Some(error) = &self.upstream_error {
+                line.display("upstream_error", error);
+            }
+            if let Some((client, upstream)) = self.closed {
+                line.number("bytes_in", self.bytes.0)
+                    .number("bytes_out", self.bytes.1)
+                    .text("client_close", client.as_str());
+                if let Some(upstream) = upstream {
+                    line.text("upstream_close", upstream.as_str());
+                }
+            }
+            line.number("duration_ms", format_args!("{:.3}", self.started.elapsed().as_secs_f64() * 1e3));
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! The edge: terminates TLS, balances load, and sees to it that sessions resume.
+//!
+//! [`run`] is all of it. One thread per core accepts and serves ([`worker`], [`connection`], [`tcp`]); the thread that
+//! called `run` does everything else: keys, signals, reloads and answering questions ([`admin`]).
+
+pub mod access_log;
+pub mod admin;
+pub mod certificate;
+pub mod config;
+pub mod connection;
+pub mod counters;
+pub mod listener;
+pub mod notice;
+pub mod proxy_protocol;
+mod server;
+pub mod service;
+pub mod tcp;
+pub mod upstream;
+pub mod worker;
+
+pub use config::{Config, ConfigErrors};
+pub use notice::{Error, Notice, Notices, ReloadError};
+pub use server::{Snapshot, run};

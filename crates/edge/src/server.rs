@@ -1,0 +1,322 @@
+//! The whole of a running edge: starts it, reloads it, and drains it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use raincheck_control::{Event as KeyEvent, KeySource, Keys};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+
+use crate::access_log::{AccessLog, Writer};
+use crate::admin;
+use crate::config::{self, Config, ConfigErrors};
+use crate::counters::TicketCounters;
+use crate::listener;
+use crate::notice::{Error, Notice, Notices, ReloadError};
+use crate::service::{Common, Service};
+use crate::upstream::Upstream;
+use crate::worker::{Gate, Worker};
+
+/// Runs the edge on this thread and its workers, until SIGTERM or SIGINT; SIGHUP reloads.
+///
+/// `reload` reads the configuration anew. `notices` is told what an operator should know.
+///
+/// # Errors
+/// What a start can fail of; nothing was served then.
+pub fn run(config: Config, reload: impl Fn() -> Result<Config, ConfigErrors>, notices: Notices) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
+    let result = runtime.block_on(async {
+        let mut signals = Signals::new().map_err(Error::Thread)?;
+        let mut server = Server::start(config, notices).await?;
+        let keys = server.common.keys.clone();
+        tokio::spawn(async move { keys.run().await });
+        while let Asked::Reload = signals.next().await {
+            server.reload(&reload);
+        }
+        server.drain(&mut signals).await;
+        Ok(())
+    });
+    // Where the drain was cut short, a thread still waits for the workers.
+    runtime.shutdown_background();
+    result
+}
+
+/// What is running now, as the admin side sees it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The listeners, in the order of the configuration.
+    pub services: Vec<Arc<Service>>,
+    /// The upstreams, likewise.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Where each address of the configuration is open: port 0 becomes another.
+    pub addresses: HashMap<SocketAddr, SocketAddr>,
+    /// The ticket keys.
+    pub keys: Keys,
+    /// Where they come from.
+    pub key_source: KeySource,
+    /// What is counted of tickets.
+    pub tickets: Arc<TicketCounters>,
+    /// How many workers serve.
+    pub workers: usize,
+}
+
+struct Server {
+    common: Common,
+    workers: Vec<Worker>,
+    gates: HashMap<SocketAddr, Arc<Gate>>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    admin: admin::Admin,
+    log_writer: Option<Writer>,
+}
+
+impl Server {
+    async fn start(config: Config, notices: Notices) -> Result<Self, Error> {
+        let tickets = Arc::new(TicketCounters::default());
+        let keys = Keys::start(config.keys.source.clone(), config.keys.schedule, observe(&tickets, &notices))?;
+        tickets.hold(&keys.ring());
+        let (access_log, log_writer) = start_access_log(config.access_log)?;
+        let common = Common { keys, tickets, access_log, notices };
+        let planned = Plan::new(&config, &common, &[])?;
+        let opened = open(planned.missing(&HashMap::new()), config.workers)?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(planned.snapshot(
+            &common,
+            config.workers,
+            addresses(&HashMap::new(), &opened),
+        )));
+        let admin = admin::Admin::start(config.admin, config.stats_socket.as_deref(), &snapshot).await?;
+        let workers = (0..config.workers)
+            .map(|number| Worker::start(number, common.access_log.clone()))
+            .collect::<Result<_, _>>()
+            .map_err(Error::Thread)?;
+        let mut server = Self { common, workers, gates: HashMap::new(), snapshot, admin, log_writer };
+        server.open_gates(opened, &planned);
+        if let Some(address) = server.admin.address() {
+            server.common.notices.tell(Notice::Admin(address));
+        }
+        server.admin.ready();
+        Ok(server)
+    }
+
+    /// Builds everything that is new, and swaps it in when nothing can fail any more.
+    fn reload(&mut self, read: impl Fn() -> Result<Config, ConfigErrors>) {
+        match self.try_reload(read) {
+            Ok(()) => self.common.notices.tell(Notice::Reloaded),
+            Err(error) => self.common.notices.tell(Notice::ReloadFailed(error)),
+        }
+    }
+
+    fn try_reload(&mut self, read: impl Fn() -> Result<Config, ConfigErrors>) -> Result<(), ReloadError> {
+        let config = read().map_err(ReloadError::Config)?;
+        let keys =
+            self.common.keys.prepare(config.keys.source.clone(), config.keys.schedule).map_err(ReloadError::Keys)?;
+        let before = self.snapshot.load_full();
+        let planned = Plan::new(&config, &self.common, &before.services).map_err(ReloadError::Start)?;
+        let opened = open(planned.missing(&self.gates), self.workers.len()).map_err(ReloadError::Start)?;
+
+        keys.apply();
+        for (address, gate) in &self.gates {
+            match planned.service_at(*address) {
+                Some(service) => gate.service.store(Arc::clone(service)),
+                None => gate.close(),
+            }
+        }
+        self.gates.retain(|address, _| planned.service_at(*address).is_some());
+        let addresses = addresses(&self.gates, &opened);
+        self.snapshot.store(Arc::new(planned.snapshot(&self.common, self.workers.len(), addresses)));
+        self.open_gates(opened, &planned);
+        Ok(())
+    }
+
+    fn open_gates(&mut self, opened: Vec<Opened>, planned: &Plan) {
+        for opened in opened {
+            let address = opened.address();
+            let Opened { asked, sockets } = opened;
+            let Some(service) = planned.service_at(asked) else {
+                continue;
+            };
+            let gate = Arc::new(Gate::new(address, Arc::clone(service)));
+            for (worker, socket) in self.workers.iter().zip(sockets) {
+                worker.listen(socket, Arc::clone(&gate));
+            }
+            self.gates.insert(asked, gate);
+            self.common.notices.tell(Notice::Listening { address, listener: service.name.clone() });
+        }
+    }
+
+    /// Takes no more connections and waits for those that are there.
+    async fn drain(self, signals: &mut Signals) {
+        self.admin.draining();
+        self.gates.values().for_each(|gate| gate.close());
+        let snapshot = self.snapshot.load_full();
+        let open = || snapshot.services.iter().map(|service| service.counters.open.value()).sum::<usize>();
+        self.common.notices.tell(Notice::Draining { connections: open() });
+        let threads: Vec<_> = self.workers.into_iter().map(Worker::finish).collect();
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic has been printed already.
+                let _ = thread.join();
+            }
+        });
+        tokio::select! {
+            _ = ended => {}
+            () = sleep_until(Instant::now() + DRAIN) => {
+                self.common.notices.tell(Notice::DrainTimeout { connections: open() });
+                return;
+            }
+            () = signals.until_end() => return,
+        }
+        drop((self.common, self.snapshot, snapshot, self.gates, self.admin));
+        if let Some(writer) = self.log_writer {
+            // Not on this thread: the admin side's tasks know the services, and with them the log, until the runtime has
+            // come round to drop them. A panic of the writer has been printed already.
+            let _ = tokio::task::spawn_blocking(move || writer.finish()).await;
+        }
+    }
+}
+
+/// What a configuration comes to: services built, nothing started.
+struct Plan {
+    services: Vec<Arc<Service>>,
+    upstreams: Vec<Arc<Upstream>>,
+    key_source: KeySource,
+}
+
+impl Plan {
+    fn new(config: &Config, common: &Common, before: &[Arc<Service>]) -> Result<Self, Error> {
+        let upstreams: Vec<_> = config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(upstream))).collect();
+        let services = config
+            .listeners
+            .iter()
+            .map(|listener| {
+                let predecessor = before.iter().find(|service| service.name == listener.name).map(|service| &**service);
+                let upstream = Arc::clone(&upstreams[listener.upstream]);
+                Service::new(listener, config.keys.schedule, upstream, common, predecessor)
+                    .map(Arc::new)
+                    .map_err(|error| Error::Tls { listener: listener.name.clone(), error })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { services, upstreams, key_source: config.keys.source.clone() })
+    }
+
+    fn service_at(&self, address: SocketAddr) -> Option<&Arc<Service>> {
+        self.services.iter().find(|service| service.bind.contains(&address))
+    }
+
+    /// The addresses that have no gate yet, and whose they are.
+    fn missing(&self, gates: &HashMap<SocketAddr, Arc<Gate>>) -> Vec<(SocketAddr, String)> {
+        self.services
+            .iter()
+            .flat_map(|service| service.bind.iter().map(|address| (*address, service.name.clone())))
+            .filter(|(address, _)| !gates.contains_key(address))
+            .collect()
+    }
+
+    fn snapshot(&self, common: &Common, workers: usize, addresses: HashMap<SocketAddr, SocketAddr>) -> Snapshot {
+        Snapshot {
+            services: self.services.clone(),
+            upstreams: self.upstreams.clone(),
+            addresses,
+            keys: common.keys.clone(),
+            key_source: self.key_source.clone(),
+            tickets: Arc::clone(&common.tickets),
+            workers,
+        }
+    }
+}
+
+/// The sockets of an address, by the address that was asked for: port 0 becomes another.
+struct Opened {
+    asked: SocketAddr,
+    sockets: Vec<std::net::TcpListener>,
+}
+
+impl Opened {
+    fn address(&self) -> SocketAddr {
+        self.sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(self.asked)
+    }
+}
+
+/// Where each configured address is open, the new ones included.
+fn addresses(gates: &HashMap<SocketAddr, Arc<Gate>>, opened: &[Opened]) -> HashMap<SocketAddr, SocketAddr> {
+    let old = gates.iter().map(|(asked, gate)| (*asked, gate.address));
+    old.chain(opened.iter().map(|opened| (opened.asked, opened.address()))).collect()
+}
+
+fn open(addresses: Vec<(SocketAddr, String)>, workers: usize) -> Result<Vec<Opened>, Error> {
+    addresses
+        .into_iter()
+        .map(|(asked, listener)| {
+            let sockets = listener::bind(asked, workers).map_err(|error| Error::Bind {
+                address: asked,
+                whose: format!("listener {listener}"),
+                error,
+            })?;
+            Ok(Opened { asked, sockets })
+        })
+        .collect()
+}
+
+/// Counts what the control plane does, and passes it on.
+fn observe(tickets: &Arc<TicketCounters>, notices: &Notices) -> impl Fn(KeyEvent) + Send + Sync + 'static {
+    let (tickets, notices) = (Arc::clone(tickets), notices.clone());
+    move |event| {
+        match &event {
+            KeyEvent::Rotated { changes } | KeyEvent::Pushed { changes } | KeyEvent::FileLoaded { changes, .. } => {
+                tickets.follow(changes);
+            }
+            KeyEvent::FileRejected { .. } | KeyEvent::FileOnDisk { .. } => {}
+        }
+        notices.tell(Notice::Keys(event));
+    }
+}
+
+fn start_access_log(target: config::AccessLog) -> Result<(Option<AccessLog>, Option<Writer>), Error> {
+    let started = match target {
+        config::AccessLog::Off => return Ok((None, None)),
+        config::AccessLog::Stdout => AccessLog::start(std::io::stdout()),
+        config::AccessLog::Stderr => AccessLog::start(std::io::stderr()),
+    };
+    let (log, writer) = started.map_err(Error::Thread)?;
+    Ok((Some(log), Some(writer)))
+}
+
+/// The signals that mean something.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+        }
+    }
+
+    async fn until_end(&mut self) {
+        while let Asked::Reload = self.next().await {}
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    End,
+}
+
+/// How long connections have to end by themselves.
+const DRAIN: Duration = Duration::from_secs(30);

@@ -1,0 +1,298 @@
+//! Mode `tcp`: bytes of a TLS client to a server and back.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use raincheck_tls::buffer::READ;
+use raincheck_tls::{Buffer, Closed, Closing, Event, Scratch, ServerStream};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::counters::How;
+use crate::upstream::UpstreamIo;
+
+/// What came of a relayed connection.
+#[derive(Debug)]
+pub struct Relayed {
+    /// How the client ended its side.
+    pub client: How,
+    /// How the server ended its side; `None` where we left it first.
+    pub upstream: Option<How>,
+    /// Application bytes from the client.
+    pub bytes_in: u64,
+    /// Application bytes to the client.
+    pub bytes_out: u64,
+    /// What TLS had against the client, where it broke the protocol.
+    pub fault: Option<rustls::Error>,
+}
+
+/// Carries bytes both ways until both sides are done, or nothing moved for `idle`.
+///
+/// `unsent` is what the client has said already and the server has not heard.
+pub async fn relay(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>, idle: Duration) -> Relayed {
+    let mut relay = Relay {
+        client: Client::Open(client),
+        client_ended: None,
+        client_takes: true,
+        upstream,
+        upstream_ended: None,
+        upstream_takes: true,
+        upstream_told: false,
+        bytes_in: 0,
+        bytes_out: 0,
+        unsent,
+    };
+    let mut idle = Idle::new(idle);
+    let end = {
+        let mut timer = pin!(sleep_until(idle.due));
+        poll_fn(|cx| relay.poll(cx, &mut idle, timer.as_mut())).await
+    };
+    relay.finish(end).await
+}
+
+/// Both directions of a connection, and how far each has come.
+struct Relay {
+    client: Client,
+    client_ended: Option<Closed>,
+    /// Whether the client can still be written to. What the server says afterwards is thrown away, but what the client
+    /// had said before is still read: a reset does not take that back.
+    client_takes: bool,
+    upstream: UpstreamIo,
+    upstream_ended: Option<How>,
+    /// The same for the server: its answer may be there although it takes no more questions.
+    upstream_takes: bool,
+    /// Whether the server knows that the client is done.
+    upstream_told: bool,
+    /// What the client said and the server did not take yet.
+    unsent: Vec<u8>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+enum Client {
+    Open(ServerStream),
+    Closing(Closing),
+    /// For the moment in which one becomes the other.
+    Between,
+}
+
+/// Why a relay ended.
+enum End {
+    BothDone,
+    ClientBroke,
+    UpstreamBroke,
+    Idle,
+}
+
+/// Whether a step moved anything.
+type Moved = Result<bool, End>;
+
+impl Relay {
+    fn poll(&mut self, cx: &mut Context<'_>, idle: &mut Idle, timer: Pin<&mut Sleep>) -> Poll<End> {
+        loop {
+            let moved = Scratch::lend(|scratch| -> Moved {
+                let forth = self.step_upstream(cx, scratch)?;
+                Ok(self.step_client(cx, scratch)? || forth)
+            });
+            match moved {
+                Err(end) => return Poll::Ready(end),
+                Ok(true) => idle.restart(matches!(self.client, Client::Closing(_))),
+                Ok(false) => return idle.poll(cx, timer).map(|()| End::Idle),
+            }
+        }
+    }
+
+    /// One step from the client to the server.
+    fn step_upstream(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Moved {
+        let mut moved = self.flush_upstream(cx);
+        if !self.unsent.is_empty() {
+            return Ok(moved);
+        }
+        if self.client_ended.is_none()
+            && let Poll::Ready(event) = self.client.poll_event(cx, scratch)
+        {
+            moved = true;
+            self.bytes_in += scratch.plain.len() as u64;
+            self.unsent = self.write_upstream(cx, scratch.plain.filled()).to_vec();
+            if let Event::Closed(closed) = event {
+                self.client_ended = Some(closed);
+            }
+        }
+        if let Some(closed) = &self.client_ended
+            && self.unsent.is_empty()
+            && !self.upstream_told
+        {
+            if matches!(closed, Closed::Reset | Closed::Fault(_)) {
+                return Err(End::ClientBroke);
+            }
+            self.upstream_told = true;
+            moved = true;
+            // A server that is gone need not be told.
+            let _ = self.upstream.poll_shutdown(cx);
+        }
+        Ok(moved)
+    }
+
+    /// One step from the server to the client.
+    fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Moved {
+        if self.upstream_ended.is_some() && self.upstream_told && self.client.is_sent() {
+            return Err(End::BothDone);
+        }
+        match self.client.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => self.client_takes = false,
+            Poll::Pending => return Ok(false),
+        }
+        if self.upstream_ended.is_some() {
+            return Ok(false);
+        }
+        match self.upstream.poll_read(cx, &mut scratch.plain, READ) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Err(_)) => {
+                self.upstream_ended = Some(How::Reset);
+                return Err(End::UpstreamBroke);
+            }
+            Poll::Ready(Ok(0)) => {
+                self.upstream_ended = Some(How::Clean);
+                self.client.close(&mut scratch.outgoing);
+            }
+            Poll::Ready(Ok(length)) if self.client_takes => {
+                self.bytes_out += length as u64;
+                self.client_takes = self.client.write(scratch.plain.filled(), &mut scratch.outgoing).is_ok();
+            }
+            Poll::Ready(Ok(_)) => {}
+        }
+        Ok(true)
+    }
+
+    /// Gives the server what it did not take earlier. Answers whether it took any.
+    fn flush_upstream(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.unsent.is_empty() {
+            return false;
+        }
+        let unsent = std::mem::take(&mut self.unsent);
+        let rest = self.write_upstream(cx, &unsent);
+        let moved = rest.len() < unsent.len();
+        self.unsent = rest.to_vec();
+        moved
+    }
+
+    /// Writes to the server and answers what it did not take. A server that takes nothing any more has taken it all.
+    fn write_upstream<'a>(&mut self, cx: &mut Context<'_>, mut bytes: &'a [u8]) -> &'a [u8] {
+        while !bytes.is_empty() && self.upstream_takes {
+            match self.upstream.poll_write(cx, bytes) {
+                Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
+                Poll::Ready(Err(_)) => self.upstream_takes = false,
+                Poll::Pending => return bytes,
+            }
+        }
+        &[]
+    }
+
+    async fn finish(self, end: End) -> Relayed {
+        let client = match (&self.client_ended, &end) {
+            (Some(Closed::Clean), _) => How::Clean,
+            (Some(Closed::Truncated), _) => How::Truncated,
+            (Some(Closed::Reset | Closed::Fault(_)), _) => How::Reset,
+            (None, End::UpstreamBroke) => How::Reset, // by us, so that the answer does not look whole
+            (None, _) => How::Timeout,
+        };
+        let upstream = match (&self.upstream_ended, &end) {
+            (Some(how), _) => Some(*how),
+            (None, End::Idle) => Some(How::Timeout),
+            (None, _) => None,
+        };
+        let fault = match self.client_ended {
+            Some(Closed::Fault(fault)) => {
+                self.client.refuse(LINGER).await;
+                Some(fault)
+            }
+            _ => None,
+        };
+        Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }
+    }
+}
+
+impl Client {
+    fn poll_event(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Event> {
+        match self {
+            Self::Open(stream) => stream.poll_event(cx, scratch),
+            Self::Closing(closing) => closing.poll_event(cx, scratch),
+            Self::Between => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Open(stream) => stream.poll_flush(cx),
+            Self::Closing(closing) => closing.poll_flush(cx),
+            Self::Between => Poll::Pending,
+        }
+    }
+
+    /// Whether it was told all there is to tell, close_notify included.
+    fn is_sent(&self) -> bool {
+        matches!(self, Self::Closing(closing) if closing.is_sent())
+    }
+
+    fn write(&mut self, bytes: &[u8], outgoing: &mut Buffer) -> io::Result<()> {
+        match self {
+            Self::Open(stream) => stream.write(bytes, outgoing),
+            Self::Closing(_) | Self::Between => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Ends our side, if it is open.
+    fn close(&mut self, outgoing: &mut Buffer) {
+        *self = match std::mem::replace(self, Self::Between) {
+            Self::Open(stream) => Self::Closing(stream.close(outgoing)),
+            closed => closed,
+        };
+    }
+
+    /// Sees to it that the alert arrives.
+    async fn refuse(self, limit: Duration) {
+        match self {
+            Self::Open(stream) => stream.refuse().drain(limit).await,
+            Self::Closing(closing) => closing.refuse().drain(limit).await,
+            Self::Between => {}
+        }
+    }
+}
+
+/// When a connection on which nothing moves has lasted long enough.
+struct Idle {
+    limit: Duration,
+    due: Instant,
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Self {
+        Self { limit, due: Instant::now() + limit }
+    }
+
+    /// Something moved. A client that has our close_notify gets no more than [`LINGER`].
+    fn restart(&mut self, closing: bool) {
+        let limit = if closing { self.limit.min(LINGER) } else { self.limit };
+        self.due = Instant::now() + limit;
+    }
+
+    /// The timer is left alone while bytes move; when it fires too early it is set anew.
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+        if timer.deadline() > self.due {
+            timer.as_mut().reset(self.due);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= self.due {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(self.due);
+        }
+        Poll::Pending
+    }
+}
+
+/// How long a client has to answer our close_notify, or to read an alert.
+pub const LINGER: Duration = Duration::from_secs(10);
