@@ -1,0 +1,196 @@
+//! `raincheck check-config`
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use raincheck_control::KeySource;
+use raincheck_control::source::file::{self, KeyFile};
+use raincheck_edge::config::duration::show;
+use raincheck_edge::config::{
+    AccessLog, ClientAuthMode, Config, Listener, MinVersion, ProxyVersion, Renewal, Upstream, UpstreamKind,
+};
+use raincheck_keyring::{KeySize, Schedule};
+
+use crate::failure::Failure;
+
+/// Check a configuration file and all the files it names, and say what it comes to
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The configuration
+    file: PathBuf,
+}
+
+impl CheckConfig {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.file)?;
+        let keys = match &config.keys.source {
+            KeySource::Local => None,
+            KeySource::File(path) => Some((path.as_path(), file::load(path)?)),
+        };
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
+        if let Some((path, KeyFile { in_memory: false, .. })) = &keys {
+            let path = path.display();
+            eprintln!(
+                "warning: {path}: on a disk, where ticket keys outlive their time; move it to tmpfs, such as /run"
+            );
+        }
+        print!("{}", summary(&self.file, &config, keys.as_ref().map(|(path, file)| (*path, file))));
+        Ok(())
+    }
+}
+
+fn summary(path: &Path, config: &Config, keys: Option<(&Path, &KeyFile)>) -> String {
+    let none = || "none".to_owned();
+    let mut lines = vec![
+        ("workers".to_owned(), config.workers.to_string()),
+        ("admin".to_owned(), config.admin.map_or_else(none, |address| address.to_string())),
+        ("stats socket".to_owned(), config.stats_socket.as_ref().map_or_else(none, |path| path.display().to_string())),
+        ("access log".to_owned(), access_log(config.access_log).to_owned()),
+    ];
+    let schedule = &config.keys.schedule;
+    let (source, window) = match keys {
+        None => local_keys(schedule),
+        Some((path, file)) => keys_from_file(path, file, schedule),
+    };
+    lines.push(("ticket keys".to_owned(), source));
+    lines.push(("ticket window".to_owned(), window));
+    lines.extend(config.listeners.iter().map(|listener| listener_line(listener, &config.upstreams)));
+    lines.extend(config.upstreams.iter().map(upstream_line));
+    let lines = lines.into_iter().map(|(name, value)| format!("  {name}: {value}\n"));
+    format!("{}: in order\n{}", path.display(), lines.collect::<String>())
+}
+
+fn access_log(log: AccessLog) -> &'static str {
+    match log {
+        AccessLog::Stdout => "stdout",
+        AccessLog::Stderr => "stderr",
+        AccessLog::Off => "off",
+    }
+}
+
+fn local_keys(schedule: &Schedule) -> (String, String) {
+    let source = format!(
+        "made here, a new one every {}, {} retiring ones kept; no other node has them, and a restart loses them",
+        show(schedule.rotate),
+        schedule.retained()
+    );
+    let window = format!("a ticket opens {}", at_most(schedule));
+    (source, window)
+}
+
+/// How long a ticket opens is up to whoever writes the file: until its key's line is gone.
+fn keys_from_file(path: &Path, file: &KeyFile, schedule: &Schedule) -> (String, String) {
+    let count = file.keys.len();
+    let bits = match file.keys.first().map(|key| key.size()) {
+        Some(KeySize::Bits128) => 128,
+        _ => 256,
+    };
+    let states = match count {
+        1 => "issuing, none next".to_owned(),
+        2 => "1 issuing, 1 next".to_owned(),
+        _ => format!("{} retiring, 1 issuing, 1 next", count - 2),
+    };
+    let path = path.display();
+    let source = format!("{path}, with {count} of {bits} bits ({states}); read again when it changes");
+    let mut window = format!("a ticket opens as long as its key's line lasts, and {}", at_most(schedule));
+    if let Some((least, most)) = window_of_lines(count, schedule) {
+        let [least, most, rotate, accept] = [least, most, schedule.rotate, schedule.accept].map(show);
+        let enough = schedule.retained() + 2;
+        window += &format!(
+            "; with as many lines as now, and a rotation every {rotate}, that is {least} to {most}; \
+             {enough} lines are enough for {accept}"
+        );
+    }
+    (source, window)
+}
+
+fn at_most(schedule: &Schedule) -> String {
+    let (accept, chain) = (show(schedule.accept), show(schedule.chain));
+    format!("at most {accept} after it was sealed and {chain} after the first full handshake")
+}
+
+/// The least and the most a ticket opens in a file that keeps this many lines, if the least is less than is accepted.
+///
+/// A ticket sealed right before a rotation has its key retired by it, and the key's line goes as many rotations later as
+/// there are retiring lines; one sealed right after a rotation has one rotation more.
+fn window_of_lines(count: usize, schedule: &Schedule) -> Option<(Duration, Duration)> {
+    let rotations = u32::try_from(count.saturating_sub(2)).unwrap_or(u32::MAX);
+    let least = schedule.rotate.saturating_mul(rotations);
+    let most = schedule.rotate.saturating_mul(rotations.saturating_add(1));
+    (least < schedule.accept).then(|| (least, most.min(schedule.accept)))
+}
+
+fn listener_line(listener: &Listener, upstreams: &[Upstream]) -> (String, String) {
+    let addresses: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
+    let versions = match listener.min_version {
+        MinVersion::Tls12 => "TLS 1.2 and 1.3",
+        MinVersion::Tls13 => "TLS 1.3",
+    };
+    let mut value = format!(
+        "{} to {}; {versions}; certificates for {}",
+        addresses.join(", "),
+        upstreams[listener.upstream].name,
+        listener.certificates.names().join(", ")
+    );
+    match listener.client_auth.as_ref().map(|client_auth| client_auth.mode) {
+        Some(ClientAuthMode::Required) => value += "; client certificates required",
+        Some(ClientAuthMode::Optional) => value += "; client certificates optional",
+        None => {}
+    }
+    if listener.accept_proxy {
+        value += "; PROXY protocol expected";
+    }
+    if listener.tickets == 0 {
+        value += "; no tickets";
+    }
+    if listener.session_cache == 0 {
+        value += "; no session IDs";
+    }
+    if listener.renewal == Renewal::Inline {
+        value += "; TLS 1.2 tickets renewed inline";
+    }
+    (format!("listener {}", listener.name), value)
+}
+
+fn upstream_line(upstream: &Upstream) -> (String, String) {
+    let mut value = match upstream.kind {
+        UpstreamKind::Builtin => "answered by the edge itself".to_owned(),
+        UpstreamKind::Servers => {
+            let servers: Vec<&str> = upstream.servers.iter().map(|server| server.name.as_str()).collect();
+            servers.join(", ")
+        }
+    };
+    match upstream.send_proxy {
+        Some(ProxyVersion::V1) => value += "; with PROXY protocol v1",
+        Some(ProxyVersion::V2) => value += "; with PROXY protocol v2",
+        None => {}
+    }
+    (format!("upstream {}", upstream.name), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_tickets_open_follows_from_the_lines_kept() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let schedule = Schedule::new(hours(1), hours(18), hours(24)).expect("a sound schedule");
+        let cases = [
+            (1, Some((0, 1))),
+            (2, Some((0, 1))),
+            (3, Some((1, 2))),
+            (4, Some((2, 3))),
+            (19, Some((17, 18))),
+            (20, None),
+            (22, None),
+        ];
+        for (count, expected) in cases {
+            let expected = expected.map(|(least, most)| (hours(least), hours(most)));
+            assert_eq!(window_of_lines(count, &schedule), expected, "{count}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! How a command fails.
+
+use std::process::ExitCode;
+
+use raincheck_edge::config::ConfigErrors;
+
+/// Whose fault it is that a command came to nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was asked for cannot be done as it was asked: exit status 2.
+    Usage(anyhow::Error),
+    /// It was tried, and failed: exit status 1.
+    Run(anyhow::Error),
+}
+
+impl Failure {
+    /// Says on stderr what is wrong, a line for each thing.
+    pub(crate) fn report(&self) -> ExitCode {
+        let (error, status) = match self {
+            Self::Usage(error) => (error, 2),
+            Self::Run(error) => (error, 1),
+        };
+        for line in format!("{error:#}").lines() {
+            eprintln!("error: {line}");
+        }
+        ExitCode::from(status)
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Usage(errors.into())
+    }
+}
+
+impl From<raincheck_control::Error> for Failure {
+    fn from(error: raincheck_control::Error) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
