@@ -1,0 +1,172 @@
+//! Measures, from outside, what TLS terminators cost: CPU time per handshake and per GB, memory per idle
+//! connection. HAProxy, nginx and `raincheck edge` run in turns in the same run, each pinned to one core,
+//! the load and the upstream to another. See README.md beside this crate.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod case;
+mod client;
+mod error;
+mod load;
+mod machine;
+mod measure;
+mod product;
+mod report;
+mod sample;
+mod tickets;
+mod upstream;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::case::Case;
+use crate::error::Error;
+use crate::machine::Cores;
+use crate::product::{Installed, Product, Site};
+use crate::report::{Report, Row};
+use crate::sample::{Scale, sample};
+
+/// Compare the CPU time and memory of TLS terminators, side by side.
+#[derive(Parser)]
+#[command(name = "raincheck-bench")]
+struct Args {
+    /// Turns each product gets in each case; the ratios are medians over them
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// How long each turn measures, in seconds
+    #[arg(long, default_value = "1", value_parser = window)]
+    seconds: Duration,
+
+    /// Only these products (default: all that are there)
+    #[arg(long, value_delimiter = ',', value_enum)]
+    only: Vec<Product>,
+
+    /// Only these cases (default: all)
+    #[arg(long, value_delimiter = ',', value_enum)]
+    case: Vec<Case>,
+
+    /// The raincheck to measure (default: target/release/raincheck beside this program)
+    #[arg(long, value_name = "PATH")]
+    raincheck: Option<PathBuf>,
+
+    /// Connections at once, in the handshake cases
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    concurrency: u32,
+
+    /// Connections held open, in the idle case
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
+    idle_connections: u32,
+
+    /// Print one JSON object instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match bench(&Args::parse()) {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("raincheck-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole run. The calling thread becomes the load's: it is pinned, and runs client and upstream.
+fn bench(args: &Args) -> Result<String, Error> {
+    let products = installed(args)?;
+    let cores = Cores::choose()?;
+    machine::allow_open_files(u64::from(args.idle_connections))?;
+    machine::pin(cores.load)?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("start the runtime"))?;
+    // On Ctrl-C the future of the run is dropped, and the servers and files it owns with it.
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = run(args, products, cores) => report,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+        }
+    })?;
+    Ok(if args.json { format!("{:#}\n", report.to_json()) } else { report.to_string() })
+}
+
+async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Report, Error> {
+    let scale = Scale { window: args.seconds, concurrency: args.concurrency, idle_connections: args.idle_connections };
+    let site = Site::new(cores.server, args.idle_connections)?;
+    let cases = if args.case.is_empty() { Case::ALL.to_vec() } else { args.case.clone() };
+
+    let mut rows = Vec::new();
+    for case in cases {
+        let mut row = Row::new(case);
+        for round in 1..=args.rounds {
+            // In turns, so that what disturbs the machine for a while disturbs all of them.
+            for installed in &products {
+                let sample = sample(case, installed, &site, &scale).await?;
+                eprintln!("{case} {round}/{}  {:<9}  {}", args.rounds, installed.product, sample.describe(case));
+                row.add(installed.product, sample);
+            }
+        }
+        rows.push(row);
+    }
+    Ok(Report { products, rounds: args.rounds, window: args.seconds, rows })
+}
+
+/// The products to run: those asked for, which must all be there, or else all that are.
+fn installed(args: &Args) -> Result<Vec<Installed>, Error> {
+    let found = Product::ALL
+        .into_iter()
+        .filter(|product| args.only.is_empty() || args.only.contains(product))
+        .map(|product| product.find(args.raincheck.as_deref()));
+    if !args.only.is_empty() {
+        return found.collect();
+    }
+    let mut products = Vec::new();
+    for product in found {
+        match product {
+            Ok(installed) => products.push(installed),
+            Err(missing) => eprintln!("raincheck-bench: left out: {missing}"),
+        }
+    }
+    if products.is_empty() { Err(Error::NothingToRun) } else { Ok(products) }
+}
+
+fn window(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed, such as 2 or 0.5".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(window) if window >= SHORTEST_WINDOW => Ok(window),
+        _ => Err(format!("at least {SHORTEST_WINDOW:?} is needed for a figure that means something")),
+    }
+}
+
+const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows() {
+        assert_eq!(window("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(window("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "x", "0", "-1", "NaN", "1e300"] {
+            assert!(window(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let args = Args::parse_from(["bench", "--only", "haproxy,raincheck", "--case", "full12,idle"]);
+        assert_eq!(args.only, [Product::Haproxy, Product::Raincheck]);
+        assert_eq!(args.case, [Case::Full12, Case::Idle]);
+    }
+}
