@@ -49,7 +49,11 @@ pub async fn relay(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>, 
         let mut timer = pin!(sleep_until(idle.due));
         poll_fn(|cx| relay.poll(cx, &mut idle, timer.as_mut())).await
     };
-    relay.finish(end).await
+    let (relayed, client) = relay.result(&end);
+    if relayed.fault.is_some() {
+        Box::pin(client.refuse(LINGER)).await;
+    }
+    relayed
 }
 
 /// Both directions of a connection, and how far each has come.
@@ -191,27 +195,24 @@ impl Relay {
         &[]
     }
 
-    async fn finish(self, end: End) -> Relayed {
-        let client = match (&self.client_ended, &end) {
+    /// What came of it, and what is left of the client's connection.
+    fn result(self, end: &End) -> (Relayed, Client) {
+        let client = match (&self.client_ended, end) {
             (Some(Closed::Clean), _) => How::Clean,
             (Some(Closed::Truncated), _) => How::Truncated,
             (Some(Closed::Reset | Closed::Fault(_)), _) => How::Reset,
             (None, End::UpstreamBroke) => How::Reset, // by us, so that the answer does not look whole
             (None, _) => How::Timeout,
         };
-        let upstream = match (&self.upstream_ended, &end) {
-            (Some(how), _) => Some(*how),
-            (None, End::Idle) => Some(How::Timeout),
-            (None, _) => None,
+        let upstream = match end {
+            End::Idle => self.upstream_ended.or(Some(How::Timeout)),
+            _ => self.upstream_ended,
         };
         let fault = match self.client_ended {
-            Some(Closed::Fault(fault)) => {
-                self.client.refuse(LINGER).await;
-                Some(fault)
-            }
+            Some(Closed::Fault(fault)) => Some(fault),
             _ => None,
         };
-        Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }
+        (Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }, self.client)
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
-/// A duration in the form that [`parse`] reads, the largest unit first.
+/// A duration as the configuration file writes it, the largest unit first.
 pub fn show(duration: Duration) -> String {
     let mut millis = duration.as_millis();
     if millis == 0 {

@@ -334,31 +334,6 @@ fn another_policy_refuses_and_issues_anew() {
 }
 
 #[test]
-fn another_suite_refuses_and_issues_anew() {
-    // Of the same hash, or the client would not offer it (RFC 8446 §4.2.11).
-    let aes = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
-    let world = World::new();
-    let endpoint = world.endpoint();
-    let any = world.client(&TLS13, Tls12Resumption::Disabled);
-    let mut provider = (**any.crypto_provider()).clone();
-    provider.cipher_suites.retain(|suite| suite.suite() != aes);
-    let mut without = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[&TLS13])
-        .unwrap()
-        .with_root_certificates(world.roots.clone())
-        .with_no_client_auth();
-    without.resumption = any.resumption.clone();
-    connect(&endpoint, &Arc::new(any));
-    let without = Arc::new(without);
-    let mut reasons = Vec::new();
-    while reasons.last() != Some(&None) && reasons.len() < 4 {
-        reasons.push(connect(&endpoint, &without).outcome.reason);
-    }
-    assert!(reasons.len() > 1 && reasons[..reasons.len() - 1].iter().all(|reason| *reason == Some(Reason::Suite)));
-    assert_eq!(reasons.last(), Some(&None), "resumes in the end");
-}
-
-#[test]
 fn a_chain_ends() {
     let world = World::new();
     let client = Arc::new(world.client(&TLS13, Tls12Resumption::Disabled));
