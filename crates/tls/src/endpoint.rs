@@ -88,10 +88,13 @@ impl Endpoint {
             let mut config = builder.with_cert_resolver(Arc::clone(&certificates));
             config.alpn_protocols.clone_from(&alpn);
             config.ignore_client_order = true;
-            config.send_tls13_tickets = settings.tickets;
-            config.max_tls13_tickets = match settings.tickets {
-                0 => 0,
-                tickets => tickets.max(TICKETS_ON_REQUEST),
+            // rustls has one number for both kinds of handshake: the ticketer leaves out what is too many.
+            (config.send_tls13_tickets, config.max_tls13_tickets) = match settings.tickets {
+                0 => (0, 0),
+                tickets => {
+                    let most = tickets.max(settings.tickets_on_resumption);
+                    (most, most.max(TICKETS_ON_REQUEST))
+                }
             };
             Ok(config)
         };

@@ -25,43 +25,48 @@ pub struct Session {
     ticketer: Option<Arc<Ticketer>>,
     /// Records that wait for the first application write.
     held: Vec<u8>,
+    unread: Vec<u8>,
+    is_broken: bool,
 }
 
 /// What a call of [`Session::feed`] brought.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fed {
-    /// How many bytes, from the front, are done with; the rest is part of a record.
-    pub consumed: usize,
     /// Whether the peer's close_notify has come: there is no more to read.
     pub peer_closed: bool,
 }
 
 impl Session {
     pub(crate) fn new(tls: UnbufferedServerConnection, ticketer: Arc<Ticketer>) -> Self {
-        Self { tls, ticketer: Some(ticketer), held: Vec::new() }
+        Self { tls, ticketer: Some(ticketer), held: Vec::new(), unread: Vec::new(), is_broken: false }
     }
 
-    /// Takes the records in `incoming`: application data is appended to `plain`, and what must
-    /// be sent at once to `outgoing`.
+    /// What came and is not done with: part of a record, or of a handshake message.
+    pub fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
+    /// Takes the records in `incoming`, which begins with what was [`unread`](Self::unread): application data is appended
+    /// to `plain`, and what must be sent at once to `outgoing`.
     ///
     /// # Errors
-    /// The peer broke the protocol. The alert that says so is in `outgoing` then, behind
-    /// whatever was held.
+    /// The peer broke the protocol. The alert that says so is in `outgoing` then, behind whatever was held. Nothing can
+    /// be read or written afterwards.
     pub fn feed(&mut self, incoming: &mut [u8], plain: &mut Buffer, outgoing: &mut Buffer) -> Result<Fed, Error> {
         // Whatever an earlier connection of this thread left there is not this one's.
         if self.ticketer.is_some() {
             client_chain::take_verified();
         }
         let mut fed = Fed::default();
+        let mut consumed = 0;
         loop {
-            let status = self.tls.process_tls_records(&mut incoming[fed.consumed..]);
-            let discard = status.discard;
-            let waits = match status.state {
+            let status = self.tls.process_tls_records(&mut incoming[consumed..]);
+            consumed += status.discard;
+            match status.state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
                         plain.extend(record?.payload);
                     }
-                    false
                 }
                 Ok(ConnectionState::EncodeTlsData(encode)) => {
                     let start = outgoing.len();
@@ -69,26 +74,20 @@ impl Session {
                     if self.may_hold() {
                         self.held.extend_from_slice(outgoing.split_off(start));
                     }
-                    false
                 }
-                Ok(ConnectionState::TransmitTlsData(transmit)) => {
-                    transmit.done();
-                    false
+                Ok(ConnectionState::TransmitTlsData(transmit)) => transmit.done(),
+                Ok(ConnectionState::PeerClosed) => fed.peer_closed = true,
+                Ok(_) => {
+                    // rustls counts on finding these bytes again as it left them: it decrypts in place.
+                    self.unread = incoming[consumed..].to_vec();
+                    return Ok(fed);
                 }
-                Ok(ConnectionState::PeerClosed) => {
-                    fed.peer_closed = true;
-                    false
-                }
-                Ok(_) => true,
                 Err(error) => {
+                    self.is_broken = true;
                     self.release(outgoing);
-                    self.encode_alert(outgoing);
+                    self.encode_alert(&mut incoming[consumed..], outgoing);
                     return Err(error);
                 }
-            };
-            fed.consumed += discard;
-            if waits {
-                return Ok(fed);
             }
         }
     }
@@ -194,8 +193,14 @@ impl Session {
         outgoing: &mut Buffer,
         act: impl FnOnce(&mut rustls::unbuffered::WriteTraffic<'_, ServerConnectionData>, &mut Buffer) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        if self.is_broken {
+            return Err(Error::EncryptError);
+        }
         loop {
-            match self.tls.process_tls_records(&mut []).state? {
+            // There is no whole record in what is unread, or it would have been read.
+            let status = self.tls.process_tls_records(&mut self.unread);
+            debug_assert_eq!(status.discard, 0);
+            match status.state? {
                 ConnectionState::WriteTraffic(mut traffic) => return act(&mut traffic, outgoing),
                 ConnectionState::EncodeTlsData(encode) => encode_into(encode, outgoing)?,
                 ConnectionState::TransmitTlsData(transmit) => transmit.done(),
@@ -205,18 +210,16 @@ impl Session {
         }
     }
 
-    /// After an error, rustls hands out the alert and then the same error again.
-    fn encode_alert(&mut self, outgoing: &mut Buffer) {
-        while let Ok(state) = self.tls.process_tls_records(&mut []).state {
-            match state {
-                ConnectionState::EncodeTlsData(encode) => {
-                    if encode_into(encode, outgoing).is_err() {
-                        return;
-                    }
-                }
-                ConnectionState::TransmitTlsData(transmit) => transmit.done(),
-                _ => return,
-            }
+    /// After an error, rustls hands out the alert at the next call. It must not be called again: it would take offence at
+    /// the same bytes once more.
+    fn encode_alert(&mut self, rest: &mut [u8], outgoing: &mut Buffer) {
+        let has_no_keys = self.tls.protocol_version().is_none();
+        match self.tls.process_tls_records(rest).state {
+            // An alert that cannot be encoded cannot be sent, and there is nobody to tell.
+            Ok(ConnectionState::EncodeTlsData(encode)) => drop(encode_into(encode, outgoing)),
+            // For a message that announces too great a length it has none.
+            _ if has_no_keys => outgoing.extend(&DECODE_ERROR),
+            _ => {}
         }
     }
 }
@@ -245,6 +248,9 @@ fn encode_into(mut encode: EncodeTlsData<'_, ServerConnectionData>, outgoing: &m
         }
     }
 }
+
+/// A fatal alert, before there are keys (RFC 8446 §6.2).
+const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
 /// RFC 8446 §5.1.
 const MAX_FRAGMENT: usize = 1 << 14;

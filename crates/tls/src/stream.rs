@@ -100,8 +100,9 @@ impl ServerStream {
         let session =
             endpoint.connection(hello.as_deref()).map_err(|error| HandshakeError::Left(Closed::Fault(error)))?;
         drop(hello);
-        let mut channel = opening.into_channel(session);
-        match channel.handshake().await {
+        let Opening { tcp, received } = opening;
+        let mut channel = Box::new(Channel { tcp, session, unsent: Vec::new(), ended: None });
+        match channel.handshake(&received).await {
             Ok((outcome, first)) => Ok(Accepted { stream: Self { channel }, outcome, first }),
             Err(Closed::Fault(error)) => Err(HandshakeError::Tls(error, Refused { channel })),
             Err(left) => Err(HandshakeError::Left(left)),
@@ -252,10 +253,6 @@ impl Opening {
             }
         }
     }
-
-    fn into_channel(self, session: Session) -> Box<Channel> {
-        Box::new(Channel { tcp: self.tcp, session, unread: self.received, unsent: Vec::new(), ended: None })
-    }
 }
 
 /// A socket and a TLS session, and what is between them. It is large, and lives in one place from the handshake on.
@@ -263,8 +260,6 @@ impl Opening {
 struct Channel {
     tcp: TcpStream,
     session: Session,
-    /// The beginning of a record.
-    unread: Vec<u8>,
     /// Records the socket would not take.
     unsent: Vec<u8>,
     /// How the client ended its side, where it did so along with its last flight.
@@ -272,9 +267,12 @@ struct Channel {
 }
 
 impl Channel {
-    async fn handshake(&mut self) -> Result<(Outcome, Vec<u8>), Closed> {
+    /// Takes the handshake to its end; `received` is the ClientHello, which has been read.
+    async fn handshake(&mut self, received: &[u8]) -> Result<(Outcome, Vec<u8>), Closed> {
         let mut result = Scratch::lend(|scratch| {
-            let event = self.process(scratch);
+            scratch.incoming.clear();
+            scratch.incoming.extend(received);
+            let event = self.digest(scratch);
             self.handshake_result(event, scratch)
         });
         loop {
@@ -329,7 +327,7 @@ impl Channel {
     /// Reads once and processes what came; `None` if nothing came of it.
     fn poll_progress(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Option<Event>> {
         scratch.incoming.clear();
-        scratch.incoming.extend(&self.unread);
+        scratch.incoming.extend(self.session.unread());
         match ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming)) {
             Ok(0) => {
                 scratch.plain.clear();
@@ -343,13 +341,6 @@ impl Channel {
         }
     }
 
-    /// Processes what was left unread.
-    fn process(&mut self, scratch: &mut Scratch) -> Option<Event> {
-        scratch.incoming.clear();
-        scratch.incoming.extend(&self.unread);
-        self.digest(scratch)
-    }
-
     /// Takes the records in [`Scratch::incoming`], which begins with what was left unread, and
     /// sends at once what TLS has to say at once.
     fn digest(&mut self, scratch: &mut Scratch) -> Option<Event> {
@@ -360,17 +351,13 @@ impl Channel {
         let _ = self.send(scratch.outgoing.filled());
         match fed {
             Ok(fed) => {
-                self.unread = scratch.incoming.filled()[fed.consumed..].to_vec();
                 if fed.peer_closed {
                     Some(Event::Closed(Closed::Clean))
                 } else {
                     (!scratch.plain.is_empty()).then_some(Event::Data)
                 }
             }
-            Err(error) => {
-                self.unread = Vec::new();
-                Some(Event::Closed(Closed::Fault(error)))
-            }
+            Err(error) => Some(Event::Closed(Closed::Fault(error))),
         }
     }
 

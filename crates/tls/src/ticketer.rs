@@ -256,11 +256,13 @@ impl ProducesTickets for Ticketer {
         let session = self.session(state);
         {
             let mut progress = self.progress();
-            let enough = self.client.tls13
-                && progress.resuming.is_some()
-                && !self.client.asks_for_number
-                && progress.issued >= settings.tickets_on_resumption;
-            if enough || settings.schedule.remaining(session.origin, session.sealed_at).is_zero() {
+            let enough = match &progress.resuming {
+                _ if !self.client.tls13 || self.client.asks_for_number => usize::MAX,
+                Some(_) => settings.tickets_on_resumption,
+                None => settings.tickets,
+            };
+            let chain_is_over = settings.schedule.remaining(session.origin, session.sealed_at).is_zero();
+            if progress.issued >= enough || chain_is_over {
                 return None;
             }
             progress.issued += 1;

@@ -193,8 +193,9 @@ impl Wire {
         });
         self.plain.clear();
         self.outgoing.clear();
-        let fed = session.feed(&mut self.received, &mut self.plain, &mut self.outgoing).unwrap();
-        self.received.drain(..fed.consumed);
+        let mut incoming = [session.unread(), &self.received].concat();
+        session.feed(&mut incoming, &mut self.plain, &mut self.outgoing).unwrap();
+        self.received.clear();
         self.deliver()
     }
 
@@ -408,4 +409,23 @@ fn close_notify_comes_behind_held_tickets() {
     // The tickets that were held come with it, and the client can tell that this was all.
     assert_eq!(wire.client.tls13_tickets_received(), 2);
     assert_eq!(wire.client.reader().read(&mut [0; 1]).unwrap(), 0);
+}
+
+/// rustls counts on its buffer: an empty one in its place made it panic.
+#[test]
+fn half_a_handshake_message_does_not_stop_writing() {
+    let world = World::new();
+    let (endpoint, client) = (world.endpoint(), Arc::new(world.client(&TLS12, Tls12Resumption::Disabled)));
+    let mut wire = Wire::new(&endpoint, &client, "a.example");
+    wire.client.write_tls(&mut wire.received).unwrap();
+    let hello::Read::Hello(hello) = hello::read(&wire.received) else {
+        panic!("no ClientHello");
+    };
+    // Cut in two records, of which the first one is there.
+    let (first, _) = wire.received.split_at(105);
+    let mut half = [&[22, 3, 1, 0, 100], &first[5..]].concat();
+    let mut session = endpoint.connection(Some(&hello)).unwrap();
+    session.feed(&mut half, &mut wire.plain, &mut wire.outgoing).unwrap();
+    assert_eq!(session.unread().len(), 105);
+    assert!(session.write(b"early", &mut wire.outgoing).is_err());
 }
