@@ -94,7 +94,7 @@ enum End {
 type Moved = Result<bool, End>;
 
 impl Relay {
-    fn poll(&mut self, cx: &mut Context<'_>, idle: &mut Idle, timer: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, idle: &mut Idle, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let moved = Scratch::lend(|scratch| -> Moved {
                 let forth = self.step_upstream(cx, scratch)?;
@@ -102,8 +102,13 @@ impl Relay {
             });
             match moved {
                 Err(end) => return Poll::Ready(end),
-                Ok(true) => idle.restart(matches!(self.client, Client::Closing(_))),
-                Ok(false) => return idle.poll(cx, timer).map(|()| End::Idle),
+                Ok(true) => idle.restart(self.patience()),
+                Ok(false) if idle.poll(cx, timer.as_mut()).is_pending() => return Poll::Pending,
+                Ok(false) if self.owes_close() => {
+                    Scratch::lend(|scratch| self.client.close(&mut scratch.outgoing));
+                    idle.restart(self.patience());
+                }
+                Ok(false) => return Poll::Ready(End::Idle),
             }
         }
     }
@@ -150,7 +155,13 @@ impl Relay {
             Poll::Pending => return Ok(false),
         }
         if self.upstream_ended.is_some() {
-            return Ok(false);
+            // A client the server never spoke to may be one that only writes: bytes it does not read would turn its
+            // close into a reset. So our close waits until it has said all it has to say.
+            let due = self.owes_close() && (self.bytes_out > 0 || self.client_ended.is_some());
+            if due {
+                self.client.close(&mut scratch.outgoing);
+            }
+            return Ok(due);
         }
         match self.upstream.poll_read(cx, &mut scratch.plain, READ) {
             Poll::Pending => return Ok(false),
@@ -158,10 +169,7 @@ impl Relay {
                 self.upstream_ended = Some(How::Reset);
                 return Err(End::UpstreamBroke);
             }
-            Poll::Ready(Ok(0)) => {
-                self.upstream_ended = Some(How::Clean);
-                self.client.close(&mut scratch.outgoing);
-            }
+            Poll::Ready(Ok(0)) => self.upstream_ended = Some(How::Clean),
             Poll::Ready(Ok(length)) if self.client_takes => {
                 self.bytes_out += length as u64;
                 self.client_takes = self.client.write(scratch.plain.filled(), &mut scratch.outgoing).is_ok();
@@ -169,6 +177,20 @@ impl Relay {
             Poll::Ready(Ok(_)) => {}
         }
         Ok(true)
+    }
+
+    /// Whether the server is done and the client was not told yet.
+    fn owes_close(&self) -> bool {
+        self.upstream_ended.is_some() && matches!(self.client, Client::Open(_))
+    }
+
+    /// How long the connection may rest as it stands now; `None` for as long as any.
+    fn patience(&self) -> Option<Duration> {
+        match self.client {
+            Client::Closing(_) => Some(LINGER),
+            _ if self.owes_close() => Some(QUIET),
+            _ => None,
+        }
     }
 
     /// Gives the server what it did not take earlier. Answers whether it took any.
@@ -274,9 +296,9 @@ impl Idle {
         Self { limit, due: Instant::now() + limit }
     }
 
-    /// Something moved. A client that has our close_notify gets no more than [`LINGER`].
-    fn restart(&mut self, closing: bool) {
-        let limit = if closing { self.limit.min(LINGER) } else { self.limit };
+    /// Something moved; what moves next may take no longer than `patience`, nor than any.
+    fn restart(&mut self, patience: Option<Duration>) {
+        let limit = patience.map_or(self.limit, |patience| patience.min(self.limit));
         self.due = Instant::now() + limit;
     }
 
@@ -294,6 +316,9 @@ impl Idle {
         Poll::Pending
     }
 }
+
+/// How long a client that was never spoken to has to be silent before it is told that the server is done.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How long a client has to answer our close_notify, or to read an alert.
 pub const LINGER: Duration = Duration::from_secs(10);
