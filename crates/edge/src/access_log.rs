@@ -8,6 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::counters::Count;
 
@@ -96,6 +97,17 @@ impl Line<'_> {
         self.name(name);
         let _ = write!(self.lines, "{value}");
         self
+    }
+
+    /// Adds a field with seconds, to the millisecond.
+    pub fn seconds(&mut self, name: &str, duration: Duration) -> &mut Self {
+        self.number(name, format_args!("{}.{:03}", duration.as_secs(), duration.subsec_millis()))
+    }
+
+    /// Adds a field with milliseconds, to the microsecond.
+    pub fn milliseconds(&mut self, name: &str, duration: Duration) -> &mut Self {
+        let microseconds = duration.as_micros();
+        self.number(name, format_args!("{}.{:03}", microseconds / 1000, microseconds % 1000))
     }
 
     fn name(&mut self, name: &str) {

@@ -9,10 +9,10 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::counters::{Failure, How, Side};
+use crate::counters::{Failure, How, Side, Within};
 use crate::proxy_protocol::{self, Addresses, Tls};
 use crate::service::Service;
-use crate::tcp::{self, LINGER};
+use crate::tcp::{LINGER, Relay, Relayed};
 use crate::upstream::{Client, Connected, Server};
 
 /// A connection that was accepted.
@@ -27,27 +27,34 @@ pub struct Connection {
 }
 
 /// Serves `connection` until it ends.
-pub async fn serve(connection: Connection, service: Arc<Service>) {
-    let mut record = Record::new(connection.addresses);
-    let _open = service.counters.open.enter();
-    service.counters.connections.increment();
-    // To open a connection takes more memory than to keep it, for a short time: it has its own.
-    if let Some((stream, connected)) = Box::pin(open(connection, &service, &mut record)).await {
-        carry(stream, connected, &service, &mut record).await;
+///
+/// To open a connection takes more memory than to keep it, for a short time: that part lives, and goes, apart from the
+/// rest.
+pub fn serve(connection: Connection, service: Arc<Service>) -> impl Future<Output = ()> + Send {
+    let opening = Box::pin(open(connection, Arc::clone(&service)));
+    async move {
+        let _open = service.counters.open.enter();
+        service.counters.connections.increment();
+        let (mut record, opened) = opening.await;
+        if let Some((mut relay, _within)) = opened {
+            record.relayed(&service, relay.run(service.idle_timeout).await);
+        }
+        record.write(&service);
     }
-    record.write(&service);
 }
 
 /// From the first byte until there is a server to carry bytes to.
-async fn open(connection: Connection, service: &Service, record: &mut Record) -> Option<(ServerStream, Connected)> {
-    match accept(connection, service, record).await {
-        Ok(accepted) => connect(accepted, service, record).await,
+async fn open(connection: Connection, service: Arc<Service>) -> (Record, Option<(Relay, Option<Within>)>) {
+    let mut record = Record::new(connection.addresses);
+    let opened = match accept(connection, &service, &mut record).await {
+        Ok(accepted) => connect(accepted, &service, &mut record).await,
         Err(failure) => {
             service.counters.failed(failure);
             record.failure = Some(failure);
             None
         }
-    }
+    };
+    (record, opened)
 }
 
 /// From the first byte to the end of the handshake.
@@ -92,7 +99,7 @@ async fn read_proxy_header(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Resul
 }
 
 /// Counts the handshake, and finds a server for what follows it.
-async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> Option<(ServerStream, Connected)> {
+async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> Option<(Relay, Option<Within>)> {
     let Accepted { stream, outcome, first } = accepted;
     record.handshake = record.started.elapsed();
     service.counters.handshake(&outcome, record.handshake);
@@ -113,7 +120,10 @@ async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> 
     let connected = service.upstream.connect(&client, first).await;
     record.outcome = Some(outcome);
     match connected {
-        Ok(connected) => Some((stream, connected)),
+        Ok(Connected { io, unsent, server, within }) => {
+            record.server = server;
+            Some((Relay::new(stream, io, unsent), within))
+        }
         Err(error) => {
             // No answer at all must not look like an empty one: no close_notify.
             service.counters.no_server();
@@ -121,23 +131,6 @@ async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> 
             None
         }
     }
-}
-
-/// Carries bytes both ways until the connection ends.
-async fn carry(stream: ServerStream, connected: Connected, service: &Service, record: &mut Record) {
-    let Connected { io, unsent, server, within: _within } = connected;
-    record.server = server;
-    let relayed = tcp::relay(stream, io, unsent, service.idle_timeout).await;
-    record.bytes.0 += relayed.bytes_in;
-    record.bytes.1 += relayed.bytes_out;
-    service.counters.bytes_in.add(record.bytes.0);
-    service.counters.bytes_out.add(record.bytes.1);
-    service.counters.closed(Side::Client, relayed.client);
-    if let Some(how) = relayed.upstream {
-        service.counters.closed(Side::Upstream, how);
-    }
-    record.closed = Some((relayed.client, relayed.upstream));
-    record.fault = relayed.fault;
 }
 
 /// What the built-in upstream answers.
@@ -196,15 +189,27 @@ impl Record {
         }
     }
 
+    /// Counts and keeps what came of carrying bytes.
+    fn relayed(&mut self, service: &Service, relayed: Relayed) {
+        self.bytes.0 += relayed.bytes_in;
+        self.bytes.1 += relayed.bytes_out;
+        service.counters.bytes_in.add(self.bytes.0);
+        service.counters.bytes_out.add(self.bytes.1);
+        service.counters.closed(Side::Client, relayed.client);
+        if let Some(how) = relayed.upstream {
+            service.counters.closed(Side::Upstream, how);
+        }
+        self.closed = Some((relayed.client, relayed.upstream));
+        self.fault = relayed.fault;
+    }
+
     fn write(&self, service: &Service) {
         let Some(log) = &service.access_log else {
             return;
         };
         log.write(|line| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            line.number("time", format_args!("{:.3}", now.as_secs_f64()))
-                .text("listener", &service.name)
-                .display("client", self.addresses.source);
+            line.seconds("time", now).text("listener", &service.name).display("client", self.addresses.source);
             if let Some(outcome) = &self.outcome {
                 line.text("version", version_name(outcome)).text("kind", outcome.kind.as_str());
                 if let Some(reason) = outcome.reason {
@@ -214,7 +219,7 @@ impl Record {
                     line.display("key_name", name);
                 }
                 if let Some(age) = outcome.age {
-                    line.number("age", format_args!("{:.3}", age.as_secs_f64()));
+                    line.seconds("age", age);
                 }
                 if let Some(name) = &outcome.server_name {
                     line.text("sni", name);
@@ -222,7 +227,7 @@ impl Record {
                 if let Some(cipher) = self.cipher {
                     line.display("cipher", iana_name(cipher));
                 }
-                line.number("handshake_ms", format_args!("{:.3}", self.handshake.as_secs_f64() * 1e3));
+                line.milliseconds("handshake_ms", self.handshake);
             }
             if let Some(failure) = self.failure {
                 line.text("failure", failure.as_str());
@@ -244,7 +249,7 @@ impl Record {
                     line.text("upstream_close", upstream.as_str());
                 }
             }
-            line.number("duration_ms", format_args!("{:.3}", self.started.elapsed().as_secs_f64() * 1e3));
+            line.milliseconds("duration_ms", self.started.elapsed());
         });
     }
 }
@@ -256,9 +261,9 @@ mod tests {
     /// Memory per idle connection is a promise; what a connection's task keeps is a good part of it.
     #[test]
     fn a_task_is_small() {
-        fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+        fn size<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
             std::mem::size_of::<F>()
         }
-        assert!(size(serve) <= 1152, "{} bytes", size(serve));
+        assert!(size(serve) <= 896, "{} bytes", size(serve));
     }
 }

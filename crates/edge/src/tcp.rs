@@ -28,36 +28,9 @@ pub struct Relayed {
     pub fault: Option<rustls::Error>,
 }
 
-/// Carries bytes both ways until both sides are done, or nothing moved for `idle`.
-///
-/// `unsent` is what the client has said already and the server has not heard.
-pub async fn relay(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>, idle: Duration) -> Relayed {
-    let mut relay = Relay {
-        client: Client::Open(client),
-        client_ended: None,
-        client_takes: true,
-        upstream,
-        upstream_ended: None,
-        upstream_takes: true,
-        upstream_told: false,
-        bytes_in: 0,
-        bytes_out: 0,
-        unsent,
-    };
-    let mut idle = Idle::new(idle);
-    let end = {
-        let mut timer = pin!(sleep_until(idle.due));
-        poll_fn(|cx| relay.poll(cx, &mut idle, timer.as_mut())).await
-    };
-    let (relayed, client) = relay.result(&end);
-    if relayed.fault.is_some() {
-        Box::pin(client.refuse(LINGER)).await;
-    }
-    relayed
-}
-
 /// Both directions of a connection, and how far each has come.
-struct Relay {
+#[derive(Debug)]
+pub struct Relay {
     client: Client,
     client_ended: Option<Closed>,
     /// Whether the client can still be written to. What the server says afterwards is thrown away, but what the client
@@ -75,6 +48,7 @@ struct Relay {
     bytes_out: u64,
 }
 
+#[derive(Debug)]
 enum Client {
     Open(ServerStream),
     Closing(Closing),
@@ -94,6 +68,36 @@ enum End {
 type Moved = Result<bool, End>;
 
 impl Relay {
+    /// Between `client` and `upstream`; `unsent` is what the client has said already and the server has not heard.
+    pub fn new(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>) -> Self {
+        Self {
+            client: Client::Open(client),
+            client_ended: None,
+            client_takes: true,
+            upstream,
+            upstream_ended: None,
+            upstream_takes: true,
+            upstream_told: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            unsent,
+        }
+    }
+
+    /// Carries bytes both ways until both sides are done, or nothing moved for `limit`.
+    pub async fn run(&mut self, limit: Duration) -> Relayed {
+        let end = {
+            let mut idle = Idle::new(limit);
+            let mut timer = pin!(sleep_until(idle.due));
+            poll_fn(|cx| self.poll(cx, &mut idle, timer.as_mut())).await
+        };
+        if let Some(Closed::Fault(_)) = self.client_ended {
+            let client = std::mem::replace(&mut self.client, Client::Between);
+            Box::pin(client.refuse(LINGER)).await;
+        }
+        self.result(&end)
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, idle: &mut Idle, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let moved = Scratch::lend(|scratch| -> Moved {
@@ -217,8 +221,7 @@ impl Relay {
         &[]
     }
 
-    /// What came of it, and what is left of the client's connection.
-    fn result(self, end: &End) -> (Relayed, Client) {
+    fn result(&mut self, end: &End) -> Relayed {
         let client = match (&self.client_ended, end) {
             (Some(Closed::Clean), _) => How::Clean,
             (Some(Closed::Truncated), _) => How::Truncated,
@@ -230,11 +233,11 @@ impl Relay {
             End::Idle => self.upstream_ended.or(Some(How::Timeout)),
             _ => self.upstream_ended,
         };
-        let fault = match self.client_ended {
+        let fault = match self.client_ended.take() {
             Some(Closed::Fault(fault)) => Some(fault),
             _ => None,
         };
-        (Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }, self.client)
+        Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }
     }
 }
 

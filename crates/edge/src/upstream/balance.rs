@@ -15,18 +15,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewest_first_then_in_turn() {
-        let cases: [(&[usize], usize, &[usize], Option<usize>); 7] = [
-            (&[], 0, &[], None),
-            (&[3, 1, 2], 0, &[], Some(1)),
-            (&[3, 1, 2], 0, &[1], Some(2)),
-            (&[0, 0, 0], 0, &[], Some(0)),
-            (&[0, 0, 0], 1, &[], Some(1)),
-            (&[0, 0, 0], 5, &[2], Some(0)),
-            (&[0, 0], 0, &[0, 1], None),
-        ];
-        for (open, turn, tried, expected) in cases {
-            assert_eq!(least_connections(open.iter().copied(), turn, tried), expected, "{open:?} {turn} {tried:?}");
-        }
+    fn the_fewest_come_first() {
+        assert_eq!(least_connections([3, 1, 2].into_iter(), 0, &[]), Some(1));
+        assert_eq!(least_connections([3, 1, 2].into_iter(), 0, &[1]), Some(2));
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let picks: Vec<_> = (0..4).map(|turn| least_connections([0, 0, 0].into_iter(), turn, &[])).collect();
+        assert_eq!(picks, [Some(0), Some(1), Some(2), Some(0)]);
+        assert_eq!(least_connections([0, 0, 0].into_iter(), 5, &[2]), Some(0));
+    }
+
+    #[test]
+    fn there_may_be_none_left() {
+        assert_eq!(least_connections([].into_iter(), 0, &[]), None);
+        assert_eq!(least_connections([0, 0].into_iter(), 0, &[0, 1]), None);
     }
 }
