@@ -43,7 +43,7 @@ impl Product {
             Self::Raincheck => (
                 raincheck.map_or_else(beside_this_program, Path::to_owned),
                 "--version",
-                "build it by `cargo build --release -p raincheck-cli`, or say where it is by --raincheck",
+                "build it by `cargo build --release --package raincheck`, or say where it is by --raincheck",
             ),
         };
         match Command::new(&path).arg(version).output() {

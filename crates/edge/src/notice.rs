@@ -23,6 +23,11 @@ pub enum Notice {
     Keys(raincheck_control::Event),
     /// A reload took effect.
     Reloaded,
+    /// A reload found a setting changed that is only read at the start.
+    NeedsRestart {
+        /// The setting.
+        setting: &'static str,
+    },
     /// A reload failed, and nothing has changed.
     ReloadFailed(ReloadError),
     /// No more connections are taken; those that are there go on.
@@ -60,6 +65,9 @@ impl fmt::Display for Notice {
             Self::Admin(address) => write!(f, "admin on http://{address}"),
             Self::Keys(event) => write!(f, "keys: {event}"),
             Self::Reloaded => f.write_str("reloaded"),
+            Self::NeedsRestart { setting } => {
+                write!(f, "{setting} has changed, and stays as it was: it takes a restart")
+            }
             Self::ReloadFailed(error) => write!(f, "reload failed, nothing has changed: {error}"),
             Self::Draining { connections } => {
                 write!(f, "draining: no new connections, waiting for {connections} to end")

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,7 @@ struct Server {
     snapshot: Arc<ArcSwap<Snapshot>>,
     admin: admin::Admin,
     log_writer: Option<Writer>,
+    fixed: Fixed,
 }
 
 impl Server {
@@ -91,7 +93,8 @@ impl Server {
             .map(|number| Worker::start(number, common.access_log.clone()))
             .collect::<Result<_, _>>()
             .map_err(Error::Thread)?;
-        let mut server = Self { common, workers, gates: HashMap::new(), snapshot, admin, log_writer };
+        let mut server =
+            Self { common, workers, gates: HashMap::new(), snapshot, admin, log_writer, fixed: Fixed::of(&config) };
         server.open_gates(opened, &planned);
         if let Some(address) = server.admin.address() {
             server.common.notices.tell(Notice::Admin(address));
@@ -127,6 +130,9 @@ impl Server {
         let addresses = addresses(&self.gates, &opened);
         self.snapshot.store(Arc::new(planned.snapshot(&self.common, self.workers.len(), addresses)));
         self.open_gates(opened, &planned);
+        for setting in self.fixed.changed(&Fixed::of(&config)) {
+            self.common.notices.tell(Notice::NeedsRestart { setting });
+        }
         Ok(())
     }
 
@@ -174,6 +180,33 @@ impl Server {
             // come round to drop them. A panic of the writer has been printed already.
             let _ = tokio::task::spawn_blocking(move || writer.finish()).await;
         }
+    }
+}
+
+/// The settings that are read at the start and never again.
+#[derive(Debug, PartialEq)]
+struct Fixed {
+    workers: usize,
+    admin: Option<SocketAddr>,
+    stats_socket: Option<PathBuf>,
+    access_log: config::AccessLog,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        let Config { workers, admin, ref stats_socket, access_log, .. } = *config;
+        Self { workers, admin, stats_socket: stats_socket.clone(), access_log }
+    }
+
+    fn changed(&self, now: &Self) -> impl Iterator<Item = &'static str> {
+        [
+            ("workers", self.workers != now.workers),
+            ("admin", self.admin != now.admin),
+            ("stats-socket", self.stats_socket != now.stats_socket),
+            ("access-log", self.access_log != now.access_log),
+        ]
+        .into_iter()
+        .filter_map(|(setting, changed)| changed.then_some(setting))
     }
 }
 
@@ -320,3 +353,21 @@ enum Asked {
 
 /// How long connections have to end by themselves.
 const DRAIN: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_a_restart_is_named() {
+        let fixed = |workers, stats_socket: Option<&str>| Fixed {
+            workers,
+            admin: None,
+            stats_socket: stats_socket.map(PathBuf::from),
+            access_log: config::AccessLog::Off,
+        };
+        let changed: Vec<_> = fixed(1, None).changed(&fixed(2, Some("/run/stats"))).collect();
+        assert_eq!(changed, ["workers", "stats-socket"]);
+        assert_eq!(fixed(1, None).changed(&fixed(1, None)).count(), 0);
+    }
+}
