@@ -84,7 +84,6 @@ impl Session {
                 }
                 Err(error) => {
                     self.is_broken = true;
-                    self.release(outgoing);
                     self.encode_alert(&mut incoming[consumed..], outgoing);
                     return Err(error);
                 }
@@ -214,9 +213,14 @@ impl Session {
     /// the same bytes once more.
     fn encode_alert(&mut self, rest: &mut [u8], outgoing: &mut Buffer) {
         let has_no_keys = self.tls.protocol_version().is_none();
+        let held = std::mem::take(&mut self.held);
         match self.tls.process_tls_records(rest).state {
-            // An alert that cannot be encoded cannot be sent, and there is nobody to tell.
-            Ok(ConnectionState::EncodeTlsData(encode)) => drop(encode_into(encode, outgoing)),
+            Ok(ConnectionState::EncodeTlsData(encode)) => {
+                // It was encrypted behind what is held, and makes no sense before it.
+                outgoing.extend(&held);
+                // An alert that cannot be encoded cannot be sent, and there is nobody to tell.
+                let _ = encode_into(encode, outgoing);
+            }
             // For a message that announces too great a length it has none.
             _ if has_no_keys => outgoing.extend(&DECODE_ERROR),
             _ => {}

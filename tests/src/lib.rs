@@ -1,0 +1,26 @@
+//! The harness of the tests against real software.
+//!
+//! It starts the real binary ([`edge`]), what stands behind it ([`upstream`]) and the clients people use ([`client`]),
+//! lets a test look at the bytes in between ([`tap`]), and has a client of its own where a test needs to
+//! misbehave exactly ([`raw`]). A harness panics when it cannot do its work: every function here is for tests only.
+
+#![allow(clippy::unwrap_used)]
+
+pub mod address;
+pub mod client;
+pub mod config;
+pub mod deadline;
+pub mod edge;
+pub mod hello;
+pub mod key_file;
+pub mod metrics;
+pub mod naive;
+pub mod namespace;
+pub mod pki;
+pub mod program;
+pub mod protected;
+pub mod raw;
+pub mod scratch;
+pub mod site;
+pub mod tap;
+pub mod upstream;

@@ -1,0 +1,49 @@
+//! A network namespace, for what listens on fixed ports.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use crate::deadline::until;
+use crate::program;
+
+/// A network namespace with nothing but loopback; gone when dropped. Making one needs root.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Keeps the namespace alive.
+    holder: Child,
+}
+
+impl Namespace {
+    /// Makes one, with loopback up.
+    pub fn new() -> Self {
+        let holder = Command::new("unshare").args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).spawn().unwrap();
+        let namespace = Self { holder };
+        let ours = fs::read_link("/proc/self/ns/net").unwrap();
+        until("the namespace is there", || {
+            fs::read_link(format!("/proc/{}/ns/net", namespace.holder.id())).ok().filter(|theirs| *theirs != ours)
+        });
+        program::run(namespace.command("ip").args(["link", "set", "lo", "up"]), b"").succeeded();
+        namespace
+    }
+
+    /// A program to run inside.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg(program);
+        command
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}

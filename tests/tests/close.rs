@@ -1,0 +1,173 @@
+//! Every close is clean where the peer lets it be, and a truncated stream never looks complete.
+#![allow(clippy::unwrap_used)]
+
+use raincheck_tests::client::{Ending, Seen, Version, Visit, gnutls, java, openssl};
+use raincheck_tests::deadline::until;
+use raincheck_tests::edge::Edge;
+use raincheck_tests::require;
+use raincheck_tests::site::{NAME, Site};
+use raincheck_tests::tap::{self, Tap};
+use raincheck_tests::upstream::{End, Upstream};
+
+const BOTH: [Version; 2] = [Version::Tls12, Version::Tls13];
+const CLOSED: &str = "raincheck_connections_closed_total";
+
+#[test]
+fn clean_to_openssl() {
+    require!("openssl");
+    clean(openssl::twice, &Upstream::http());
+}
+
+#[test]
+fn clean_to_gnutls() {
+    require!("gnutls-cli");
+    clean(gnutls::twice, &Upstream::echo());
+}
+
+#[test]
+fn clean_to_java() {
+    require!("java", "javac");
+    clean(java::twice, &Upstream::http());
+}
+
+/// Clean as the client sees it, as the edge counts it, and on the wire: FIN both ways and no reset.
+fn clean(twice: fn(&Visit) -> [Seen; 2], app: &Upstream) {
+    let site = Site::new();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let tap = Tap::to(&[edge.address("web")]);
+    for (count, version) in BOTH.into_iter().enumerate() {
+        let seen = twice(&site.visit(tap.address(), version));
+        assert!(seen.iter().all(|seen| seen.ending == Ending::Clean), "{version:?}: {seen:?}");
+        for index in [2 * count, 2 * count + 1] {
+            assert_eq!(tap.whole(index).server_end, Some(tap::End::Finished), "{version:?}");
+        }
+    }
+    edge.expect_sum(CLOSED, &[("side", "client"), ("how", "clean")], 4.0);
+    edge.expect_sum(CLOSED, &[("side", "client")], 4.0);
+}
+
+#[test]
+fn a_client_that_half_closes_gets_its_answer() {
+    let site = Site::new();
+    let app = Upstream::answer_on_half_close();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for version in BOTH {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(&[b'x'; 100_000]);
+        connection.half_close();
+        assert_eq!(connection.read_to_end(), (b"100000".to_vec(), Ending::Clean), "{version:?}");
+    }
+    edge.expect_sum(CLOSED, &[("side", "client"), ("how", "clean")], 2.0);
+}
+
+#[test]
+fn close_notify_alone_is_a_half_close_too() {
+    let site = Site::new();
+    let app = Upstream::answer_on_half_close();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for version in BOTH {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(b"four");
+        // TCP stays open both ways.
+        connection.close_notify();
+        assert_eq!(connection.read_to_end(), (b"4".to_vec(), Ending::Clean), "{version:?}");
+    }
+}
+
+#[test]
+fn a_service_that_half_closes_still_gets_the_rest() {
+    let site = Site::new();
+    let app = Upstream::closing_first(b"that was all from me");
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for (index, version) in BOTH.into_iter().enumerate() {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        assert_eq!(connection.read(20), b"that was all from me");
+        // That everything has been said may reach us now or later; we go on in either case.
+        connection.write(&[b'x'; 1_000_000]);
+        connection.half_close();
+        assert_eq!(connection.read_to_end(), (vec![], Ending::Clean), "{version:?}");
+        let received = app.ended(index);
+        assert_eq!((received.count, received.end), (1_000_000, Some(End::Finished)), "{version:?}");
+    }
+}
+
+#[test]
+fn a_truncated_client_is_counted_and_its_bytes_are_delivered() {
+    let site = Site::new();
+    let app = Upstream::sink();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for (index, version) in BOTH.into_iter().enumerate() {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(&[b'x'; 200_000]);
+        connection.truncate();
+        connection.read_to_end();
+        assert_eq!(app.ended(index).count, 200_000, "{version:?}");
+    }
+    edge.expect_sum(CLOSED, &[("side", "client"), ("how", "truncated")], 2.0);
+    edge.expect_sum(CLOSED, &[("side", "client")], 2.0);
+}
+
+#[test]
+fn a_client_that_resets_is_counted_as_reset() {
+    let site = Site::new();
+    let app = Upstream::sink();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for (index, version) in BOTH.into_iter().enumerate() {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(b"hello");
+        app.has_received(index, 5);
+        connection.reset();
+        app.ended(index);
+    }
+    edge.expect_sum(CLOSED, &[("side", "client"), ("how", "reset")], 2.0);
+    edge.expect_sum(CLOSED, &[("side", "client")], 2.0);
+}
+
+#[test]
+fn a_service_that_resets_does_not_look_complete_to_the_client() {
+    let site = Site::new();
+    let app = Upstream::serving(|mut served| {
+        served.read_head();
+        served.write(b"half of an ans");
+        served.reset();
+    });
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for version in BOTH {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(b"GET / HTTP/1.1\r\n\r\n");
+        let (_, ending) = connection.read_to_end();
+        assert_ne!(ending, Ending::Clean, "{version:?}");
+    }
+}
+
+#[test]
+fn no_reset_follows_a_clean_close_though_the_client_still_sends() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for version in BOTH {
+        let tap = Tap::to(&[edge.address("web")]);
+        let mut connection = site.raw(version).connect(tap.address(), NAME);
+        connection.write(raincheck_tests::raw::REQUEST);
+        let (answer, ending) = connection.read_to_end();
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+        assert_eq!(ending, Ending::Clean);
+        // The service does not want it any more; the edge takes it all the same.
+        connection.write(&[b'x'; 50_000]);
+        connection.half_close();
+        let whole = tap.whole(0);
+        assert_eq!((whole.client_end, whole.server_end), (Some(tap::End::Finished), Some(tap::End::Finished)));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_after_the_close_without_saying_so_does_not_stay_forever() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let mut connection = site.raw(Version::Tls13).connect(edge.address("web"), NAME);
+    connection.write(raincheck_tests::raw::REQUEST);
+    connection.read_to_end();
+    // Neither close_notify nor FIN from us: the edge gives up by itself, well within the idle timeout of five minutes.
+    until("the edge gives up", || (edge.sum(CLOSED, &[("side", "client")]) == 1.0).then_some(()));
+}
