@@ -53,10 +53,15 @@ impl Session {
     /// The peer broke the protocol. The alert that says so is in `outgoing` then, behind whatever was held. Nothing can
     /// be read or written afterwards.
     pub fn feed(&mut self, incoming: &mut [u8], plain: &mut Buffer, outgoing: &mut Buffer) -> Result<Fed, Error> {
-        // Whatever an earlier connection of this thread left there is not this one's.
-        if self.ticketer.is_some() {
-            client_chain::take_verified();
+        let fed = self.feed_records(incoming, plain, outgoing);
+        // The client's certificate and its last flight may come apart, and other connections between them.
+        if let (Some(ticketer), Some(chain)) = (&self.ticketer, client_chain::take_verified()) {
+            ticketer.client_showed(chain);
         }
+        fed
+    }
+
+    fn feed_records(&mut self, incoming: &mut [u8], plain: &mut Buffer, outgoing: &mut Buffer) -> Result<Fed, Error> {
         let mut fed = Fed::default();
         let mut consumed = 0;
         loop {

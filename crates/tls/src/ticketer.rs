@@ -102,6 +102,11 @@ impl Ticketer {
         }
     }
 
+    /// Keeps the chain the client has just shown for the tickets it will get.
+    pub(crate) fn client_showed(&self, chain: ClientChain) {
+        self.progress().client_chain = chain;
+    }
+
     /// How the handshake ended, with everything the ticketer learned. It is asked once, and
     /// forgets what it kept of the client.
     pub(crate) fn outcome(&self, version: ProtocolVersion, kind: HandshakeKind) -> Outcome {
