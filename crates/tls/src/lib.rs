@@ -13,6 +13,7 @@ pub mod hello;
 pub mod policy;
 mod reader;
 pub mod reason;
+mod send_queue;
 pub mod session;
 pub mod session_cache;
 pub mod stream;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError};
-use rustls::{CipherSuite, Error, HandshakeKind, ProtocolVersion};
+use rustls::{CipherSuite, Error, HandshakeKind, InvalidMessage, ProtocolVersion};
 
 use crate::buffer::Buffer;
 use crate::client_chain;
@@ -84,7 +84,12 @@ impl Session {
                 Ok(ConnectionState::PeerClosed) => fed.peer_closed = true,
                 Ok(_) => {
                     // rustls counts on finding these bytes again as it left them: it decrypts in place.
-                    self.unread = incoming[consumed..].to_vec();
+                    let rest = &incoming[consumed..];
+                    if rest.len() > MOST_UNREAD {
+                        self.is_broken = true;
+                        return Err(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge));
+                    }
+                    self.unread = rest.to_vec();
                     return Ok(fed);
                 }
                 Err(error) => {
@@ -201,7 +206,7 @@ impl Session {
             return Err(Error::EncryptError);
         }
         loop {
-            // There is no whole record in what is unread, or it would have been read.
+            // There is no whole message in what is unread, or it would have been read; but rustls wants to see it again.
             let status = self.tls.process_tls_records(&mut self.unread);
             debug_assert_eq!(status.discard, 0);
             match status.state? {
@@ -214,21 +219,24 @@ impl Session {
         }
     }
 
-    /// After an error, rustls hands out the alert at the next call. It must not be called again: it would take offence at
-    /// the same bytes once more.
+    /// After an error, rustls hands out what it had still to say, the alert last. It must not be asked for more: it would
+    /// take offence at the same bytes once again.
     fn encode_alert(&mut self, rest: &mut [u8], outgoing: &mut Buffer) {
         let has_no_keys = self.tls.protocol_version().is_none();
-        let held = std::mem::take(&mut self.held);
-        match self.tls.process_tls_records(rest).state {
-            Ok(ConnectionState::EncodeTlsData(encode)) => {
-                // It was encrypted behind what is held, and makes no sense before it.
-                outgoing.extend(&held);
-                // An alert that cannot be encoded cannot be sent, and there is nobody to tell.
-                let _ = encode_into(encode, outgoing);
+        if self.tls.wants_write() {
+            self.release(outgoing); // encrypted before the alert
+        } else if has_no_keys {
+            // For a message that announces too great a length there is none.
+            outgoing.extend(&DECODE_ERROR);
+        }
+        while self.tls.wants_write() {
+            let Ok(ConnectionState::EncodeTlsData(encode)) = self.tls.process_tls_records(rest).state else {
+                return;
+            };
+            // What cannot be encoded cannot be sent, and there is nobody to tell.
+            if encode_into(encode, outgoing).is_err() {
+                return;
             }
-            // For a message that announces too great a length it has none.
-            _ if has_no_keys => outgoing.extend(&DECODE_ERROR),
-            _ => {}
         }
     }
 }
@@ -260,6 +268,10 @@ fn encode_into(mut encode: EncodeTlsData<'_, ServerConnectionData>, outgoing: &m
 
 /// A fatal alert, before there are keys (RFC 8446 §6.2).
 const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
+
+/// The most bytes an unfinished handshake message may take, record headers included: rustls limits the message alone, and a
+/// message in records of a byte is twenty times as long.
+const MOST_UNREAD: usize = 256 * 1024;
 
 /// RFC 8446 §5.1.
 const MAX_FRAGMENT: usize = 1 << 14;

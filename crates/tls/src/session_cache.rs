@@ -38,19 +38,23 @@ impl SessionCache {
         self.capacity > 0
     }
 
-    /// Keeps `session` under `id`.
-    pub fn insert(&self, id: Vec<u8>, session: Session) {
-        if !self.is_enabled() {
+    /// Keeps `session` under `id`, unless it is too large, and drops the oldest as long as they are `expired`.
+    pub fn insert(&self, id: Vec<u8>, session: Session, expired: impl Fn(&Session) -> bool) {
+        let length = session.state.len() + session.client_chain.iter().map(Vec::len).sum::<usize>();
+        if !self.is_enabled() || length > LARGEST_SESSION {
             return;
         }
         let mut entries = self.entries();
         if entries.by_id.insert(id.clone(), Arc::new(session)).is_none() {
             entries.oldest_first.push_back(id);
         }
-        while entries.by_id.len() > self.capacity {
-            let Some(oldest) = entries.oldest_first.pop_front() else {
+        while let Some(oldest) = entries.oldest_first.front() {
+            let over =
+                entries.by_id.len() > self.capacity || entries.by_id.get(oldest).is_none_or(|kept| expired(kept));
+            if !over {
                 break;
-            };
+            }
+            let oldest = entries.oldest_first.pop_front().expect("it has a front");
             entries.by_id.remove(&oldest);
         }
     }
@@ -84,6 +88,9 @@ impl fmt::Debug for SessionCache {
     }
 }
 
+/// A session takes some 200 bytes, and with a client's chain a few thousand.
+const LARGEST_SESSION: usize = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use raincheck_keyring::{PolicyDigest, UnixTime};
@@ -104,7 +111,7 @@ mod tests {
     fn the_oldest_makes_room() {
         let cache = SessionCache::new(2);
         for id in 1..=3 {
-            cache.insert(vec![id], session(id));
+            cache.insert(vec![id], session(id), |_| false);
         }
         assert!(cache.find(&[1]).is_none());
         assert_eq!(*cache.find(&[2]).unwrap().state, vec![2]);
@@ -115,7 +122,19 @@ mod tests {
     #[test]
     fn a_cache_of_none_keeps_none() {
         let cache = SessionCache::new(0);
-        cache.insert(vec![1], session(1));
+        cache.insert(vec![1], session(1), |_| false);
         assert!(cache.find(&[1]).is_none());
+    }
+
+    #[test]
+    fn the_expired_go_and_the_large_never_come() {
+        let cache = SessionCache::new(10);
+        cache.insert(vec![1], session(1), |_| false);
+        cache.insert(vec![2], session(2), |kept| *kept.state == [1]);
+        assert!(cache.find(&[1]).is_none());
+        assert!(cache.find(&[2]).is_some());
+        let large = Session { client_chain: vec![vec![0; LARGEST_SESSION]], ..session(3) };
+        cache.insert(vec![3], large, |_| false);
+        assert!(cache.find(&[3]).is_none());
     }
 }

@@ -19,6 +19,7 @@ use crate::buffer::{Buffer, READ, Scratch};
 use crate::endpoint::Endpoint;
 use crate::hello::{self, ClientHello};
 use crate::reason::Outcome;
+use crate::send_queue;
 use crate::session::Session;
 
 /// An open connection: both sides may write.
@@ -101,7 +102,7 @@ impl ServerStream {
             endpoint.connection(hello.as_deref()).map_err(|error| HandshakeError::Left(Closed::Fault(error)))?;
         drop(hello);
         let Opening { tcp, received } = opening;
-        let mut channel = Box::new(Channel { tcp, session, unsent: Vec::new(), ended: None });
+        let mut channel = Box::new(Channel { tcp, session, unsent: Vec::new(), is_reset: false, ended: None });
         match channel.handshake(&received).await {
             Ok((outcome, first)) => Ok(Accepted { stream: Self { channel }, outcome, first }),
             Err(Closed::Fault(error)) => Err(HandshakeError::Tls(error, Refused { channel })),
@@ -178,6 +179,11 @@ impl Closing {
         self.channel.unsent.is_empty()
     }
 
+    /// How many bytes, close_notify included, the peer has not acknowledged yet.
+    pub fn unacknowledged(&self) -> usize {
+        self.channel.unsent.len() + send_queue::length(&self.channel.tcp)
+    }
+
     /// Sends what is left, close_notify last, and then the FIN: there are clients that wait for nothing less.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.channel.poll_flush(cx))?;
@@ -236,6 +242,9 @@ impl Opening {
     /// Reads until there is a whole ClientHello; `None` for what will never be one.
     fn poll_hello(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<ClientHello>>, Closed>> {
         loop {
+            if self.received.len() > MOST_RECEIVED {
+                return Poll::Ready(Ok(None));
+            }
             match hello::read(&self.received) {
                 hello::Read::Hello(hello) => return Poll::Ready(Ok(Some(hello))),
                 hello::Read::Malformed => return Poll::Ready(Ok(None)),
@@ -262,6 +271,8 @@ struct Channel {
     session: Session,
     /// Records the socket would not take.
     unsent: Vec<u8>,
+    /// Whether a write failed of a reset. That took the socket's error with it: the read that follows shows a plain end.
+    is_reset: bool,
     /// How the client ended its side, where it did so along with its last flight.
     ended: Option<Box<Closed>>,
 }
@@ -329,14 +340,11 @@ impl Channel {
         scratch.incoming.clear();
         scratch.incoming.extend(self.session.unread());
         match ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming)) {
-            Ok(0) => {
+            Ok(length) if length > 0 => Poll::Ready(self.digest(scratch)),
+            end => {
                 scratch.plain.clear();
-                Poll::Ready(Some(Event::Closed(Closed::Truncated)))
-            }
-            Ok(_) => Poll::Ready(self.digest(scratch)),
-            Err(_) => {
-                scratch.plain.clear();
-                Poll::Ready(Some(Event::Closed(Closed::Reset)))
+                let closed = if end.is_err() || self.is_reset { Closed::Reset } else { Closed::Truncated };
+                Poll::Ready(Some(Event::Closed(closed)))
             }
         }
     }
@@ -347,7 +355,7 @@ impl Channel {
         scratch.plain.clear();
         scratch.outgoing.clear();
         let fed = self.session.feed(scratch.incoming.filled_mut(), &mut scratch.plain, &mut scratch.outgoing);
-        // A failure to send shows again at the next read, as a reset.
+        // A failure to send shows at the next read.
         let _ = self.send(scratch.outgoing.filled());
         match fed {
             Ok(fed) => {
@@ -371,7 +379,7 @@ impl Channel {
             return Ok(());
         }
         let sent = if self.unsent.is_empty() {
-            send_now(&self.tcp, records, flags)?
+            send_now(&self.tcp, records, flags).inspect_err(|error| self.is_reset |= is_reset(error))?
         } else {
             0 // not before what is waiting already
         };
@@ -385,6 +393,7 @@ impl Channel {
             match Pin::new(&mut self.tcp).poll_write(cx, &self.unsent[sent..]) {
                 Poll::Ready(Ok(length)) => sent += length,
                 Poll::Ready(Err(error)) => {
+                    self.is_reset |= is_reset(&error);
                     self.unsent = Vec::new();
                     return Poll::Ready(Err(error));
                 }
@@ -423,6 +432,11 @@ fn poll_read(tcp: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut Buffer) -> 
     Poll::Ready(Ok(length))
 }
 
+/// A broken pipe is the peer's FIN, or follows an error that was told already.
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::BrokenPipe
+}
+
 /// Sends what the socket takes, without asking first whether it would: it nearly always does.
 fn send_now(tcp: &TcpStream, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
     match rustix::net::send(tcp, bytes, flags | SendFlags::NOSIGNAL) {
@@ -431,3 +445,6 @@ fn send_now(tcp: &TcpStream, bytes: &[u8], flags: SendFlags) -> io::Result<usize
         Err(error) => Err(error.into()),
     }
 }
+
+/// The most bytes a ClientHello may come in: twice its greatest length, for those who love small records.
+const MOST_RECEIVED: usize = 2 * hello::MAX_HELLO;

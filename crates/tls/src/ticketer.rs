@@ -253,7 +253,8 @@ impl ProducesTickets for Ticketer {
         let progress = self.progress();
         let origin = progress.resuming.as_ref().map_or(now, |resuming| resuming.origin);
         let left = self.endpoint.settings.schedule.remaining(origin, now);
-        left.min(LONGEST_LIFETIME).as_secs() as u32
+        // 0 would mean that there is no hint (RFC 5077 §3.3).
+        left.clamp(Duration::from_secs(1), LONGEST_LIFETIME).as_secs() as u32
     }
 
     fn encrypt(&self, state: &[u8]) -> Option<Vec<u8>> {
@@ -279,6 +280,10 @@ impl ProducesTickets for Ticketer {
 
     fn decrypt(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let settings = &self.endpoint.settings;
+        if settings.tickets == 0 {
+            self.refuse(Refusal::of(Reason::Disabled)); // TLS 1.2 does not ask `enabled` before
+            return None;
+        }
         let kind = if self.client.tls13 { Kind::Psk } else { Kind::Ticket };
         let ring = settings.rings.ring();
         let now = self.endpoint.now();
@@ -301,7 +306,9 @@ impl ProducesTickets for Ticketer {
 impl StoresServerSessions for Ticketer {
     fn put(&self, id: Vec<u8>, state: Vec<u8>) -> bool {
         let sessions = &self.endpoint.settings.sessions;
-        sessions.insert(id, self.session(&state));
+        let session = self.session(&state);
+        let (schedule, now) = (&self.endpoint.settings.schedule, session.sealed_at);
+        sessions.insert(id, session, |kept| schedule.is_expired(kept.sealed_at, now));
         sessions.is_enabled()
     }
 
