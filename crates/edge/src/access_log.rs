@@ -47,8 +47,7 @@ impl AccessLog {
         }
     }
 
-    /// Hands over this thread's lines. Each worker does so when it has nothing else to do, and
-    /// at its end.
+    /// Hands over this thread's lines. Each worker does so many times a second, and at its end.
     pub fn flush(&self) {
         let lines = LINES.take();
         if !lines.is_empty() && self.batches.try_send(lines).is_err() {

@@ -127,6 +127,8 @@ async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> 
         Err(error) => {
             // No answer at all must not look like an empty one: no close_notify.
             service.counters.no_server();
+            service.counters.bytes_in.add(record.bytes.0);
+            service.counters.closed(Side::Client, How::Reset);
             record.upstream_error = Some(error);
             None
         }

@@ -137,7 +137,7 @@ fn build_v2(addresses: Addresses, tls: Tls<'_>) -> std::io::Result<Vec<u8>> {
     if let Some(name) = tls.server_name {
         header = header.write_tlv(v2::Type::Authority, name.as_bytes())?;
     }
-    // client flags 1 | verify 4 (0: verified, or nothing to verify) | nested TLV: the version
+    // client flags 1 | verify 4 (0: verified) | nested TLV: the version
     let mut ssl = vec![PP2_CLIENT_SSL | if tls.client_certificate { PP2_CLIENT_CERTIFICATE } else { 0 }];
     ssl.extend_from_slice(&u32::from(!tls.client_certificate).to_be_bytes());
     ssl.push(v2::Type::SSLVersion.into());

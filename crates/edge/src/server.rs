@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use raincheck_control::{Event as KeyEvent, KeySource, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::access_log::{AccessLog, Writer};
 use crate::admin;
@@ -64,6 +64,12 @@ pub struct Snapshot {
     pub workers: usize,
 }
 
+impl Snapshot {
+    fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name).map(|service| &**service)
+    }
+}
+
 struct Server {
     common: Common,
     workers: Vec<Worker>,
@@ -81,7 +87,7 @@ impl Server {
         tickets.hold(&keys.ring());
         let (access_log, log_writer) = start_access_log(config.access_log)?;
         let common = Common { keys, tickets, access_log, notices };
-        let planned = Plan::new(&config, &common, &[])?;
+        let planned = Plan::new(&config, &common, None)?;
         let opened = open(planned.missing(&HashMap::new()), config.workers)?;
         let snapshot = Arc::new(ArcSwap::from_pointee(planned.snapshot(
             &common,
@@ -116,10 +122,15 @@ impl Server {
         let keys =
             self.common.keys.prepare(config.keys.source.clone(), config.keys.schedule).map_err(ReloadError::Keys)?;
         let before = self.snapshot.load_full();
-        let planned = Plan::new(&config, &self.common, &before.services).map_err(ReloadError::Start)?;
+        let planned = Plan::new(&config, &self.common, Some(&before)).map_err(ReloadError::Start)?;
         let opened = open(planned.missing(&self.gates), self.workers.len()).map_err(ReloadError::Start)?;
 
         keys.apply();
+        for service in &planned.services {
+            if let Some(predecessor) = before.service(&service.name) {
+                service.resize(predecessor);
+            }
+        }
         for (address, gate) in &self.gates {
             match planned.service_at(*address) {
                 Some(service) => gate.service.store(Arc::clone(service)),
@@ -170,15 +181,16 @@ impl Server {
             _ = ended => {}
             () = sleep_until(Instant::now() + DRAIN) => {
                 self.common.notices.tell(Notice::DrainTimeout { connections: open() });
-                return;
             }
-            () = signals.until_end() => return,
+            () = signals.until_end() => {}
         }
         drop((self.common, self.snapshot, snapshot, self.gates, self.admin));
         if let Some(writer) = self.log_writer {
             // Not on this thread: the admin side's tasks know the services, and with them the log, until the runtime has
             // come round to drop them. A panic of the writer has been printed already.
-            let _ = tokio::task::spawn_blocking(move || writer.finish()).await;
+            let finished = tokio::task::spawn_blocking(move || writer.finish());
+            // Workers that were cut short never let go of the log, and whoever reads it may have stopped.
+            let _ = timeout(LAST_LINES, finished).await;
         }
     }
 }
@@ -218,13 +230,21 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(config: &Config, common: &Common, before: &[Arc<Service>]) -> Result<Self, Error> {
-        let upstreams: Vec<_> = config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(upstream))).collect();
+    fn new(config: &Config, common: &Common, before: Option<&Snapshot>) -> Result<Self, Error> {
+        let upstreams: Vec<_> = config
+            .upstreams
+            .iter()
+            .map(|upstream| {
+                let same = |before: &&Arc<Upstream>| before.name() == upstream.name;
+                let predecessor = before.and_then(|before| before.upstreams.iter().find(same));
+                Arc::new(Upstream::new(upstream, predecessor.map(|upstream| &**upstream)))
+            })
+            .collect();
         let services = config
             .listeners
             .iter()
             .map(|listener| {
-                let predecessor = before.iter().find(|service| service.name == listener.name).map(|service| &**service);
+                let predecessor = before.and_then(|before| before.service(&listener.name));
                 let upstream = Arc::clone(&upstreams[listener.upstream]);
                 Service::new(listener, config.keys.schedule, upstream, common, predecessor)
                     .map(Arc::new)
@@ -350,6 +370,9 @@ enum Asked {
     Reload,
     End,
 }
+
+/// How long the access log has to write what it was given last.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How long connections have to end by themselves.
 const DRAIN: Duration = Duration::from_secs(30);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use raincheck_control::Keys;
@@ -28,8 +29,10 @@ pub struct Service {
     pub upstream: Arc<Upstream>,
     /// Whether each connection begins with a PROXY protocol header.
     pub accept_proxy: bool,
-    /// How many connections it has room for.
+    /// How many connections it has room for. A reload hands it on, with those that are in it.
     pub room: Arc<Semaphore>,
+    /// Whether an operator knows that there is none left.
+    pub is_full: AtomicBool,
     /// How many that is when it is empty.
     pub max_connections: usize,
     /// How long a client may take until TLS stands.
@@ -108,7 +111,10 @@ impl Service {
             endpoint: Arc::new(endpoint),
             upstream,
             accept_proxy: config.accept_proxy,
-            room: Arc::new(Semaphore::new(config.max_connections)),
+            room: predecessor
+                .map(|predecessor| Arc::clone(&predecessor.room))
+                .unwrap_or_else(|| Arc::new(Semaphore::new(config.max_connections))),
+            is_full: AtomicBool::new(false),
             max_connections: config.max_connections,
             handshake_timeout: config.handshake_timeout,
             idle_timeout: config.idle_timeout,
@@ -118,6 +124,25 @@ impl Service {
             access_log: common.access_log.clone(),
             notices: common.notices.clone(),
         })
+    }
+}
+
+impl Service {
+    /// Makes the room it has taken over from `predecessor` as large as it is to be. Where it is to be smaller,
+    /// connections that end leave no room behind until it is.
+    pub fn resize(&self, predecessor: &Self) {
+        let (before, after) = (predecessor.max_connections, self.max_connections);
+        if after >= before {
+            self.room.add_permits(after - before);
+            return;
+        }
+        let room = Arc::clone(&self.room);
+        let surplus = u32::try_from(before - after).unwrap_or(u32::MAX);
+        tokio::spawn(async move {
+            if let Ok(surplus) = room.acquire_many_owned(surplus).await {
+                surplus.forget();
+            }
+        });
     }
 }
 

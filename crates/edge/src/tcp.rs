@@ -40,6 +40,9 @@ pub struct Relay {
     upstream_ended: Option<How>,
     /// The same for the server: its answer may be there although it takes no more questions.
     upstream_takes: bool,
+    /// Whether a write to the server failed of anything but its end. That took the socket's error with it: the read that
+    /// follows shows a plain end, and it is none.
+    upstream_broke: bool,
     /// Whether the server knows that the client is done.
     upstream_told: bool,
     /// What the client said and the server did not take yet.
@@ -77,6 +80,7 @@ impl Relay {
             upstream,
             upstream_ended: None,
             upstream_takes: true,
+            upstream_broke: false,
             upstream_told: false,
             bytes_in: 0,
             bytes_out: 0,
@@ -92,6 +96,8 @@ impl Relay {
             poll_fn(|cx| self.poll(cx, &mut idle, timer.as_mut())).await
         };
         if let Some(Closed::Fault(_)) = self.client_ended {
+            // The server need not wait until the alert has arrived.
+            let _ = poll_fn(|cx| self.upstream.poll_shutdown(cx)).await;
             let client = std::mem::replace(&mut self.client, Client::Between);
             Box::pin(client.refuse(LINGER)).await;
         }
@@ -106,13 +112,23 @@ impl Relay {
             });
             match moved {
                 Err(end) => return Poll::Ready(end),
+                // What is thrown away keeps nothing alive.
+                Ok(true) if self.only_discards() => {
+                    idle.shorten(LINGER);
+                    if idle.is_over() {
+                        return Poll::Ready(End::ClientBroke);
+                    }
+                }
                 Ok(true) => idle.restart(self.patience()),
                 Ok(false) if idle.poll(cx, timer.as_mut()).is_pending() => return Poll::Pending,
                 Ok(false) if self.owes_close() => {
                     Scratch::lend(|scratch| self.client.close(&mut scratch.outgoing));
                     idle.restart(self.patience());
                 }
-                Ok(false) => return Poll::Ready(End::Idle),
+                Ok(false) => match &self.client {
+                    Client::Closing(closing) if idle.awaits(closing.unacknowledged()) => {}
+                    _ => return Poll::Ready(End::Idle),
+                },
             }
         }
     }
@@ -169,7 +185,7 @@ impl Relay {
         }
         match self.upstream.poll_read(cx, &mut scratch.plain, READ) {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(read) if read.is_err() || self.upstream_broke && matches!(read, Ok(0)) => {
                 self.upstream_ended = Some(How::Reset);
                 return Err(End::UpstreamBroke);
             }
@@ -178,7 +194,7 @@ impl Relay {
                 self.bytes_out += length as u64;
                 self.client_takes = self.client.write(scratch.plain.filled(), &mut scratch.outgoing).is_ok();
             }
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(_) => {}
         }
         Ok(true)
     }
@@ -186,6 +202,12 @@ impl Relay {
     /// Whether the server is done and the client was not told yet.
     fn owes_close(&self) -> bool {
         self.upstream_ended.is_some() && matches!(self.client, Client::Open(_))
+    }
+
+    /// Whether all that is left to do is to read what the server says to nobody. Not to read it would reset the
+    /// connection, and the server might lose what the client had said.
+    fn only_discards(&self) -> bool {
+        !self.client_takes && self.upstream_told
     }
 
     /// How long the connection may rest as it stands now; `None` for as long as any.
@@ -214,7 +236,10 @@ impl Relay {
         while !bytes.is_empty() && self.upstream_takes {
             match self.upstream.poll_write(cx, bytes) {
                 Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
-                Poll::Ready(Err(_)) => self.upstream_takes = false,
+                Poll::Ready(Err(error)) => {
+                    self.upstream_takes = false;
+                    self.upstream_broke = error.kind() != io::ErrorKind::BrokenPipe;
+                }
                 Poll::Pending => return bytes,
             }
         }
@@ -292,11 +317,15 @@ impl Client {
 struct Idle {
     limit: Duration,
     due: Instant,
+    /// What a client that is being closed had still to acknowledge when it was last looked at, and for how long that has
+    /// not become less.
+    queue: usize,
+    stalled: Duration,
 }
 
 impl Idle {
     fn new(limit: Duration) -> Self {
-        Self { limit, due: Instant::now() + limit }
+        Self { limit, due: Instant::now() + limit, queue: 0, stalled: Duration::ZERO }
     }
 
     /// Something moved; what moves next may take no longer than `patience`, nor than any.
@@ -305,13 +334,31 @@ impl Idle {
         self.due = Instant::now() + limit;
     }
 
+    /// Whatever moves, it is over in `patience`.
+    fn shorten(&mut self, patience: Duration) {
+        self.due = self.due.min(Instant::now() + patience);
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.due
+    }
+
+    /// Whether a client that has still to acknowledge `queue` bytes gets more time. It may read as slowly as any other.
+    fn awaits(&mut self, queue: usize) -> bool {
+        self.stalled = if queue < self.queue { Duration::ZERO } else { self.stalled + LINGER };
+        let had_nothing_to_read = queue == 0 && self.queue == 0;
+        self.queue = queue;
+        self.restart(Some(LINGER));
+        !had_nothing_to_read && self.stalled < self.limit.max(LINGER)
+    }
+
     /// The timer is left alone while bytes move; when it fires too early it is set anew.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         if timer.deadline() > self.due {
             timer.as_mut().reset(self.due);
         }
         while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.due {
+            if self.is_over() {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(self.due);

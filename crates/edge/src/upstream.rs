@@ -76,12 +76,17 @@ pub struct Connected {
 }
 
 impl Upstream {
-    /// The upstream that `config` describes.
-    pub fn new(config: &config::Upstream) -> Self {
+    /// The upstream that `config` describes. Servers that its `predecessor` had keep their connections and counts.
+    pub fn new(config: &config::Upstream, predecessor: Option<&Self>) -> Self {
+        let before = predecessor.map_or(&[][..], Self::servers);
+        let server = |config: &config::Server| {
+            let same = before.iter().find(|server| server.name == config.name && server.address == config.address);
+            same.map_or_else(|| Arc::new(Server::new(config)), Arc::clone)
+        };
         let kind = match &config.kind {
             config::UpstreamKind::Builtin => Kind::Builtin,
             config::UpstreamKind::Servers => Kind::Servers {
-                servers: config.servers.iter().map(|server| Arc::new(Server::new(server))).collect(),
+                servers: config.servers.iter().map(server).collect(),
                 turn: AtomicUsize::new(0),
                 send_proxy: config.send_proxy,
             },
@@ -133,6 +138,7 @@ impl Upstream {
                     let server = Some(Arc::clone(server));
                     return Ok(Connected { io: UpstreamIo::Tcp(tcp), unsent, server, within: Some(within) });
                 }
+                Ok(Err(error)) if is_ours(&error) => return Err(error),
                 Ok(Err(error)) => failure = error,
                 Err(elapsed) => failure = elapsed.into(),
             }
@@ -153,6 +159,14 @@ impl Server {
             failures: Count::default(),
         }
     }
+}
+
+/// Whether no server could help it: we are out of descriptors, ports or memory.
+fn is_ours(error: &std_io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Connects and sends `first` at once; answers how much of it was taken.

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::FutureExt;
 use raincheck_tls::Scratch;
 use raincheck_tls::buffer::READ;
 use rustix::net::RecvFlags;
@@ -121,8 +121,22 @@ async fn accept_all(socket: std::net::TcpListener, gate: Arc<Gate>, alive: mpsc:
         }
     }
     let _ = rustix::net::listen(&socket, 0); // no newcomers
-    while let Some(Ok((tcp, peer))) = socket.accept().now_or_never() {
-        begin(tcp, peer, &gate, &alive).await;
+    // The kernel knows whether there are more; tokio would answer from what it heard last.
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
+    loop {
+        match socket.accept() {
+            Ok((tcp, peer)) => {
+                if tcp.set_nonblocking(true).is_ok()
+                    && let Ok(tcp) = TcpStream::from_std(tcp)
+                {
+                    begin(tcp, peer, &gate, &alive).await;
+                }
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(_) => return,
+        }
     }
 }
 
@@ -142,9 +156,14 @@ async fn pause_after(error: &io::Error) {
 async fn begin(tcp: TcpStream, peer: SocketAddr, gate: &Gate, alive: &mpsc::Sender<()>) {
     let service = gate.service.load_full();
     let room = match Arc::clone(&service.room).try_acquire_owned() {
-        Ok(room) => room,
+        Ok(room) => {
+            service.is_full.store(false, Ordering::Relaxed);
+            room
+        }
         Err(_) => {
-            service.notices.tell(Notice::Full { listener: service.name.clone() });
+            if !service.is_full.swap(true, Ordering::Relaxed) {
+                service.notices.tell(Notice::Full { listener: service.name.clone() });
+            }
             match Arc::clone(&service.room).acquire_owned().await {
                 Ok(room) => room,
                 Err(_) => return,
