@@ -109,6 +109,16 @@ impl Edge {
         self.signal("TERM");
     }
 
+    /// Stops it in its tracks, until [`thaw`](Self::thaw): what happens meanwhile is there all at once for it.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// Waits for the end of the process.
     pub fn ended(&mut self) -> ExitStatus {
         until("the edge ends", || self.child.try_wait().unwrap())

@@ -1,9 +1,13 @@
 //! Every close is clean where the peer lets it be, and a truncated stream never looks complete.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
 use raincheck_tests::client::{Ending, Seen, Version, Visit, gnutls, java, openssl};
-use raincheck_tests::deadline::until;
+use raincheck_tests::deadline::{PATIENCE, until, within};
 use raincheck_tests::edge::Edge;
+use raincheck_tests::raw::Connection;
 use raincheck_tests::require;
 use raincheck_tests::site::{NAME, Site};
 use raincheck_tests::tap::{self, Tap};
@@ -11,6 +15,8 @@ use raincheck_tests::upstream::{End, Upstream};
 
 const BOTH: [Version; 2] = [Version::Tls12, Version::Tls13];
 const CLOSED: &str = "raincheck_connections_closed_total";
+/// How long the edge waits for a client that says nothing any more: `LINGER` in `crates/edge/src/tcp.rs`.
+const LINGER: Duration = Duration::from_secs(10);
 
 #[test]
 fn clean_to_openssl() {
@@ -171,3 +177,103 @@ fn a_client_that_leaves_after_the_close_without_saying_so_does_not_stay_forever(
     // Neither close_notify nor FIN from us: the edge gives up by itself, well within the idle timeout of five minutes.
     until("the edge gives up", || (edge.sum(CLOSED, &[("side", "client")]) == 1.0).then_some(()));
 }
+
+/// The edge learns of the reset by a write that fails: the read that follows shows a plain end, and it is none.
+#[test]
+fn a_service_that_resets_during_an_upload_does_not_look_complete_either() {
+    let site = Site::new();
+    let app = Upstream::serving(|mut served| {
+        for _ in 0..20 {
+            served.read();
+            served.write(&[b'x'; 1000]);
+        }
+        served.reset();
+    });
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for version in BOTH {
+        for run in 0..30 {
+            let ending = upload_until_the_end(site.raw(version).connect(edge.address("web"), NAME));
+            assert!(matches!(ending, Ending::Truncated | Ending::Reset), "{version:?}, run {run}: {ending:?}");
+        }
+    }
+    edge.expect_sum(CLOSED, &[("side", "upstream"), ("how", "reset")], 60.0);
+}
+
+/// Writes all the time, reads what comes, and says how the server ended its side.
+fn upload_until_the_end(mut connection: Connection) -> Ending {
+    connection.socket.set_nonblocking(true).unwrap();
+    let start = Instant::now();
+    let mut buffer = vec![0; 64 * 1024];
+    while start.elapsed() < PATIENCE {
+        // What does not fit, or comes too late, is not missed.
+        let _ = connection.try_write(&[b'a'; 16 * 1024]);
+        match connection.receive() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Ending::Alert,
+            Err(_) => return Ending::Reset,
+            Ok(_) => {}
+        }
+        loop {
+            match connection.tls.reader().read(&mut buffer) {
+                Ok(0) => return Ending::Clean,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ending::Truncated,
+                Err(_) => break,
+            }
+        }
+    }
+    panic!("no end within {PATIENCE:?}");
+}
+
+#[test]
+fn a_client_that_is_gone_during_an_endless_download_does_not_keep_the_connection() {
+    let site = Site::new();
+    let app = Upstream::serving(|mut served| while served.write(&[b'x'; 100_000]) {});
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let leaving: [fn(Connection); 3] = [Connection::reset, drop, |mut connection| {
+        connection.half_close();
+        drop(connection);
+    }];
+    for version in BOTH {
+        for leave in leaving {
+            let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+            connection.read(1_000_000);
+            leave(connection);
+        }
+    }
+    let open = || edge.sum("raincheck_connections_open", &[]);
+    within(2 * LINGER, || (open() == 0.0).then_some(())).unwrap_or_else(|| panic!("{} are still open", open()));
+    edge.expect_sum(CLOSED, &[("side", "client")], 6.0);
+}
+
+/// The service is done long before the client is, and the client is silent for longer than one may be that is gone.
+#[test]
+fn a_client_that_reads_slowly_gets_all_of_it() {
+    const ALL: usize = 2_500_000;
+    const BEFORE: usize = 500_000;
+    let site = Site::new();
+    let app = Upstream::serving(|mut served| {
+        served.read();
+        served.write(&vec![b'x'; ALL]);
+        served.finish();
+        while served.read().is_some() {}
+    });
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let mut connections = BOTH.map(|version| {
+        let mut connection =
+            site.raw(version).connect_with_receive_buffer(edge.address("web"), NAME, SMALL_RECEIVE_BUFFER);
+        connection.write(b"all, please");
+        connection.read(BEFORE);
+        connection
+    });
+    // To be slow is what this test is about.
+    let start = Instant::now();
+    until("the pause is over", || (start.elapsed() > LINGER + Duration::from_secs(2)).then_some(()));
+    for (connection, version) in connections.iter_mut().zip(BOTH) {
+        connection.write(b"!");
+        let (rest, ending) = connection.read_to_end();
+        assert_eq!((BEFORE + rest.len(), ending), (ALL, Ending::Clean), "{version:?}");
+    }
+}
+
+const SMALL_RECEIVE_BUFFER: usize = 64 << 10;

@@ -1,7 +1,7 @@
 //! Connections, time, and the choice of a server.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,37 @@ fn no_more_connections_than_allowed_and_another_once_one_is_over() {
         connection.try_write(b"z").ok()?;
         (connection.receive().ok()? > 0).then_some(())
     });
+}
+
+#[test]
+fn what_waits_for_room_at_sigterm_is_served_once_there_is_some() {
+    const ROOM: usize = 300;
+    const QUEUED: usize = 250;
+    let site = Site::new();
+    let app = Upstream::http();
+    let listener = Listener::new("web", &site.certificate).set("max-connections", ROOM);
+    let config = site.config(listener, app.address()).edge("workers", 1);
+    let mut edge = Edge::start(&site.scratch, config);
+    let open =
+        |count| -> Vec<TcpStream> { (0..count).map(|_| TcpStream::connect(edge.address("web")).unwrap()).collect() };
+    let held = open(ROOM);
+    edge.expect_sum("raincheck_connections_open", &[], ROOM as f64);
+    let queued = open(QUEUED);
+    edge.expect_log(0, "has reached max-connections");
+    edge.terminate();
+    edge.expect_log(0, "draining");
+    // All of the room is there at once, so that nothing but its own end stops the edge from accepting.
+    edge.freeze();
+    drop(held);
+    edge.thaw();
+    for (index, socket) in queued.into_iter().enumerate() {
+        let mut connection =
+            site.raw(Version::Tls13).handshake(socket, NAME).unwrap_or_else(|error| panic!("{index}: {error}"));
+        connection.write(REQUEST);
+        assert_eq!(connection.read_to_end().1, Ending::Clean, "{index}");
+        connection.close();
+    }
+    assert_eq!(edge.ended().code(), Some(0));
 }
 
 #[test]

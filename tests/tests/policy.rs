@@ -1,8 +1,12 @@
 //! A resumption never widens access: a ticket opens only under the policy it was sealed under.
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use raincheck_tests::client::openssl::Connection;
@@ -12,10 +16,13 @@ use raincheck_tests::deadline::until;
 use raincheck_tests::edge::Edge;
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::pki::{Authority, Identity};
-use raincheck_tests::raw::Raw;
+use raincheck_tests::raw::{REQUEST, Raw};
 use raincheck_tests::require;
 use raincheck_tests::site::{NAME, Site};
 use raincheck_tests::upstream::Upstream;
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 
 const BOTH: [Version; 2] = [Version::Tls12, Version::Tls13];
@@ -213,6 +220,92 @@ fn where_a_certificate_is_optional_a_revoked_one_is_no_way_in_either() {
         // Now it comes without one, and is nobody.
         refused_and_served_anew(&edge, "web", &session, || Connection::new(&visit), "client-certificate");
     }
+}
+
+#[test]
+fn a_client_certificate_that_comes_in_pieces_is_remembered_all_the_same() {
+    require!("openssl");
+    for (version, kept) in WAYS {
+        let site = Site::new();
+        let edge = with_client_auth(&site, kept, "optional");
+        let (address, bad) = (edge.address("web"), site.authority.client("mallory"));
+        let mut wallet = None;
+        let raw = Raw::configured(&site.authority.file(), version, Some(&bad), |config| {
+            // So small that Certificate is over long before the flight is.
+            config.max_fragment_size = Some(64);
+            let showing = Wallet { inner: config.client_auth_cert_resolver.clone(), shut: AtomicBool::new(false) };
+            config.client_auth_cert_resolver = wallet.insert(Arc::new(showing)).clone();
+        });
+        let mut connection = raw.up_to_last_flight(address, NAME);
+        let mut flight = Vec::new();
+        while connection.tls.wants_write() {
+            connection.tls.write_tls(&mut flight).unwrap();
+        }
+        while !flight.is_empty() {
+            let length = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
+            connection.socket.write_all(&flight[..length]).unwrap();
+            flight.drain(..length);
+            has_been_read(&connection.socket);
+        }
+        while connection.tls.is_handshaking() {
+            connection.receive().unwrap();
+        }
+        connection.write(REQUEST);
+        assert!(connection.read_to_end().0.starts_with(b"HTTP/1.1 200"));
+        connection.close();
+
+        revoke(&site, &edge, &site.visit(address, version), &bad);
+        // Now it comes without one, and is nobody.
+        wallet.unwrap().shut.store(true, Ordering::SeqCst);
+        assert!(!raw.visit(address, NAME).resumed, "{version:?}, {kept:?}");
+        edge.expect_handshakes(&[("kind", "full"), ("reason", "client-certificate")], 1.0);
+        assert!(raw.visit(address, NAME).resumed, "{version:?}, {kept:?}");
+    }
+}
+
+/// Shows a client certificate, until it is shut. (rustls offers a session only where the resolver is the one it was
+/// made with, so that another client would not do.)
+#[derive(Debug)]
+struct Wallet {
+    inner: Arc<dyn ResolvesClientCert>,
+    shut: AtomicBool,
+}
+
+impl ResolvesClientCert for Wallet {
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        if self.shut.load(Ordering::SeqCst) { None } else { self.inner.resolve(issuers, schemes) }
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Waits until the process at the other end has read everything: first until all has arrived, then until nothing is
+/// left there.
+fn has_been_read(socket: &TcpStream) {
+    let (ours, theirs) = (socket.local_addr().unwrap(), socket.peer_addr().unwrap());
+    until("everything has arrived", || (queues(ours, theirs).0 == 0).then_some(()));
+    until("everything has been read", || (queues(theirs, ours).1 == 0).then_some(()));
+}
+
+/// Bytes not yet acknowledged and bytes not yet read on a connection between these, as Linux has it.
+fn queues(local: SocketAddr, remote: SocketAddr) -> (u64, u64) {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let (local, remote) = (hexadecimal(local), hexadecimal(remote));
+    let found = table.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let ends = (fields.next()?, fields.next()?);
+        (ends == (&local, &remote)).then(|| fields.nth(1)).flatten()
+    });
+    let (unsent, unread) = found.expect("the connection is there").split_once(':').unwrap();
+    (u64::from_str_radix(unsent, 16).unwrap(), u64::from_str_radix(unread, 16).unwrap())
+}
+
+/// An address as `/proc/net/tcp` writes it.
+fn hexadecimal(address: SocketAddr) -> String {
+    let SocketAddr::V4(address) = address else { panic!("IPv4 only: {address}") };
+    format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
 }
 
 /// An edge whose listener `web` asks for client certificates, with nobody revoked yet.

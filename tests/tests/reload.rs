@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::TcpStream;
+use std::thread;
 
 use raincheck_tests::client::{Ending, Version};
 use raincheck_tests::config::{Config, Listener, quoted};
@@ -237,4 +238,49 @@ fn local_keys_survive_sighup_too() {
     edge.hang_up();
     until("the reload is over", || trusts(&other, &edge, "web").then_some(()));
     raws.iter().for_each(|raw| assert!(raw.visit(edge.address("web"), NAME).resumed));
+}
+
+#[test]
+fn a_larger_max_connections_helps_those_who_wait_already() {
+    let site = Site::new();
+    let app = Upstream::echo();
+    let listener = Listener::new("web", &site.certificate).set("max-connections", 1);
+    let config = site.config(listener, app.address());
+    let edge = Edge::start(&site.scratch, config.clone());
+    let raw = site.raw(Version::Tls13);
+    let address = edge.address("web");
+    let mut first = raw.connect(address, NAME);
+    let waiting = thread::spawn(move || {
+        let mut connection = raw.try_connect(address, NAME)?;
+        connection.try_write(b"second")?;
+        Ok::<_, std::io::Error>(connection.read(6))
+    });
+    edge.expect_log(0, "has reached max-connections");
+    edge.write_config(&config.text().replace("max-connections = 1", "max-connections = 2"));
+    edge.hang_up();
+    // The first one stays all the while.
+    assert_eq!(waiting.join().unwrap().unwrap(), b"second");
+    first.write(b"first");
+    assert_eq!(first.read(5), b"first");
+}
+
+#[test]
+fn no_ticket_resumes_once_there_are_to_be_none() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let config = site.config(Listener::new("web", &site.certificate).set("tickets", 2), app.address());
+    let edge = Edge::start(&site.scratch, config.clone());
+    let raws = [Version::Tls12, Version::Tls13].map(|version| (version, site.raw(version)));
+    for (version, raw) in &raws {
+        assert!(!raw.visit(edge.address("web"), NAME).resumed);
+        assert!(raw.visit(edge.address("web"), NAME).resumed, "{version:?}");
+    }
+    edge.write_config(&config.text().replace("tickets = 2", "tickets = 0"));
+    edge.hang_up();
+    edge.expect_log(0, "reloaded");
+    for (version, raw) in &raws {
+        assert!(!raw.visit(edge.address("web"), NAME).resumed, "{version:?}");
+        let refused = [("version", version.label()), ("kind", "full"), ("reason", "disabled")];
+        edge.expect_handshakes(&refused, 1.0);
+    }
 }
