@@ -37,6 +37,11 @@ impl Case {
         }
     }
 
+    /// Whether connections are what is counted.
+    pub(crate) fn is_handshake(self) -> bool {
+        !matches!(self, Self::Bulk | Self::Idle)
+    }
+
     /// The unit of a cost in this case.
     pub(crate) fn unit(self) -> &'static str {
         match self {

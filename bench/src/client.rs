@@ -53,13 +53,22 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects over TCP. The handshake happens with the first [`Connection::fetch`].
+    /// Connects over TCP. The handshake happens with the first [`Connection::fetch`], or by itself.
     pub(crate) async fn open(to: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let tcp = TcpStream::connect(to).await?;
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(SERVER_NAME).expect("a DNS name");
         let tls = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
         Ok(Self { tcp, tls })
+    }
+
+    /// Does the handshake and nothing else.
+    pub(crate) async fn handshake(&mut self, scratch: &mut Scratch) -> io::Result<()> {
+        self.flush(scratch).await?;
+        while self.tls.is_handshaking() {
+            self.receive(scratch).await?;
+        }
+        Ok(())
     }
 
     /// Asks the upstream for `length` bytes and reads them, calling `received` with how many came.
@@ -97,7 +106,8 @@ impl Connection {
     pub(crate) async fn close(mut self, scratch: &mut Scratch) {
         self.tls.send_close_notify();
         if self.flush(scratch).await.is_ok() && self.tcp.shutdown().await.is_ok() {
-            while self.tcp.read(&mut scratch.wire).await.is_ok_and(|count| count > 0) {}
+            // Tickets may come as late as that.
+            while self.receive(scratch).await.is_ok() {}
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) case: Case,
     pub(crate) product: Product,
     pub(crate) address: SocketAddr,
+    /// Whether a handshake is followed by a small exchange.
+    pub(crate) exchange: bool,
 }
 
 /// Load that goes on until it is dropped.
@@ -32,7 +34,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Makes connections one after the other, `concurrency` at once: TCP, TLS, a small exchange, close.
+    /// Makes connections one after the other, `concurrency` at once: TCP, TLS, maybe a small exchange, close.
     pub(crate) async fn handshakes(
         target: Target,
         version: Version,
@@ -142,7 +144,7 @@ async fn with_tickets(target: Target, version: Version, concurrency: u32) -> Res
     Ok(config)
 }
 
-/// A whole connection: TCP, TLS, a small exchange, close.
+/// A whole connection: TCP, TLS, maybe a small exchange, close.
 async fn visit(
     target: Target,
     config: &Arc<ClientConfig>,
@@ -154,7 +156,7 @@ async fn visit(
     Ok(())
 }
 
-/// A connection after its handshake, which must be of this `kind`, and a small exchange.
+/// A connection after its handshake, which must be of this `kind`, and the exchange.
 async fn connect(
     target: Target,
     config: &Arc<ClientConfig>,
@@ -163,7 +165,11 @@ async fn connect(
 ) -> Result<Connection, Error> {
     let exchange = async {
         let mut connection = Connection::open(target.address, config).await?;
-        connection.fetch(SMALL, scratch, |_| {}).await?;
+        if target.exchange {
+            connection.fetch(SMALL, scratch, |_| {}).await?;
+        } else {
+            connection.handshake(scratch).await?;
+        }
         Ok(connection)
     };
     let connection = match timeout(PATIENCE, exchange).await {
@@ -171,7 +177,7 @@ async fn connect(
         Err(late) => return Err(failed(target, "in its handshake or first exchange")(late.into())),
     };
     let (case, product) = (target.case, target.product);
-    let done = connection.handshake_kind().expect("the handshake is over where an answer has come");
+    let done = connection.handshake_kind().expect("the handshake is over");
     if done != kind {
         return Err(Error::Handshake { case, product, wanted: kind, done });
     }

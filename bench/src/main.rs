@@ -57,6 +57,10 @@ struct Args {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     concurrency: u32,
 
+    /// Nothing but the handshake in the handshake cases: no bytes to the upstream and back
+    #[arg(long)]
+    bare: bool,
+
     /// Connections held open, in the idle case
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
     idle_connections: u32,
@@ -101,7 +105,12 @@ fn bench(args: &Args) -> Result<String, Error> {
 }
 
 async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Report, Error> {
-    let scale = Scale { window: args.seconds, concurrency: args.concurrency, idle_connections: args.idle_connections };
+    let scale = Scale {
+        window: args.seconds,
+        concurrency: args.concurrency,
+        bare: args.bare,
+        idle_connections: args.idle_connections,
+    };
     let site = Site::new(cores.server, args.idle_connections)?;
     let cases = if args.case.is_empty() { Case::ALL.to_vec() } else { args.case.clone() };
 

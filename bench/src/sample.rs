@@ -17,6 +17,8 @@ use crate::upstream::Upstream;
 pub(crate) struct Scale {
     pub(crate) window: Duration,
     pub(crate) concurrency: u32,
+    /// Whether the handshake cases do without an exchange.
+    pub(crate) bare: bool,
     pub(crate) idle_connections: u32,
 }
 
@@ -56,7 +58,12 @@ impl Sample {
 pub(crate) async fn sample(case: Case, installed: &Installed, site: &Site, scale: &Scale) -> Result<Sample, Error> {
     let upstream = Upstream::start().await?;
     let server = Server::start(installed, site, upstream.address).await?;
-    let target = Target { case, product: installed.product, address: server.address };
+    let target = Target {
+        case,
+        product: installed.product,
+        address: server.address,
+        exchange: !scale.bare || !case.is_handshake(),
+    };
     let handshakes = |version, kind| Load::handshakes(target, version, kind, scale.concurrency);
     let load = match case {
         Case::Full12 => handshakes(Version::Tls12, HandshakeKind::Full).await?,
