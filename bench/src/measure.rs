@@ -120,10 +120,19 @@ mod tests {
         assert!(parse_pids("").is_empty());
     }
 
+    /// Another process, for the threads of this one come and go with the tests.
     #[test]
-    fn this_process_has_used_time_and_memory() {
-        let own = ProcessTree::of(std::process::id());
-        assert!(own.cpu_time().unwrap() >= own_cpu_time().unwrap());
-        assert!(own.memory().unwrap() > 0);
+    fn a_busy_process_uses_time_and_memory() {
+        let mut busy = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let tree = ProcessTree::of(busy.id());
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while tree.cpu_time().unwrap().is_zero() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let (time, memory) = (tree.cpu_time(), tree.memory());
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(!time.unwrap().is_zero());
+        assert!(memory.unwrap() > 0);
     }
 }
