@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use raincheck_tls::buffer::READ;
-use raincheck_tls::{Buffer, Closed, Closing, Event, Scratch, ServerStream};
+use raincheck_tls::{Buffer, Closed, Closing, Event, Scratch, ServerStream, Session};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::counters::How;
@@ -54,7 +54,7 @@ pub struct Relay {
 #[derive(Debug)]
 enum Client {
     Open(ServerStream),
-    Closing(Closing),
+    Closing(Closing<Session>),
     /// For the moment in which one becomes the other.
     Between,
 }

@@ -1,14 +1,16 @@
 //! TLS the way raincheck needs it: rustls 0.23 with the parts around it that decide
 //! whether sessions resume.
 //!
-//! A connection passes through the modules in this order: [`hello`] reads the ClientHello,
-//! [`endpoint`] makes a connection for it with a [`ticketer`] of its own, [`session`] turns
-//! bytes into bytes and holds tickets back, and [`stream`] does the reading, the writing
-//! and the close.
+//! A client's connection passes through the modules in this order: [`hello`] reads the ClientHello, [`endpoint`] makes a
+//! connection for it with a [`ticketer`] of its own, [`accept`] takes the handshake to its end, [`session`] turns bytes
+//! into bytes and holds tickets back, and [`stream`] does the reading, the writing and the close.
 
+pub mod accept;
 pub mod buffer;
+mod channel;
 pub mod client_chain;
 pub mod endpoint;
+pub mod engine;
 pub mod hello;
 pub mod policy;
 mod reader;
@@ -19,6 +21,7 @@ pub mod session_cache;
 pub mod stream;
 pub mod ticketer;
 
+pub use accept::{Accepted, HandshakeError};
 pub use buffer::{Buffer, Scratch};
 pub use endpoint::{Endpoint, Renewal, Rings, Settings};
 pub use hello::ClientHello;
@@ -26,4 +29,4 @@ pub use policy::{ClientAuthMode, Policy};
 pub use reason::{Kind, Outcome, Reason};
 pub use session::Session;
 pub use session_cache::SessionCache;
-pub use stream::{Accepted, Closed, Closing, Event, HandshakeError, Refused, ServerStream};
+pub use stream::{Closed, Closing, Event, Refused, ServerStream, Stream};

@@ -194,7 +194,7 @@ impl Wire {
         self.plain.clear();
         self.outgoing.clear();
         for part in self.received.chunks(PART) {
-            let mut incoming = [session.unread(), part].concat();
+            let mut incoming = [session.engine().unread(), part].concat();
             session.feed(&mut incoming, &mut self.plain, &mut self.outgoing).unwrap();
             // Another connection of this thread has its turn, and finds nothing of ours.
             assert!(client_chain::take_verified().is_none());
@@ -205,7 +205,7 @@ impl Wire {
 
     fn write(&mut self, answer: &[u8]) {
         self.outgoing.clear();
-        self.session.as_mut().unwrap().write(answer, &mut self.outgoing).unwrap();
+        self.session.as_mut().unwrap().engine_mut().write(answer, &mut self.outgoing).unwrap();
         self.deliver();
     }
 
@@ -411,7 +411,7 @@ fn close_notify_comes_behind_held_tickets() {
     wire.handshake();
     wire.outgoing.clear();
     let session = wire.session.as_mut().unwrap();
-    session.close(&mut wire.outgoing).unwrap();
+    session.engine_mut().close(&mut wire.outgoing).unwrap();
     wire.deliver();
     // The tickets that were held come with it, and the client can tell that this was all.
     assert_eq!(wire.client.tls13_tickets_received(), 2);
@@ -433,6 +433,6 @@ fn half_a_handshake_message_does_not_stop_writing() {
     let mut half = [&[22, 3, 1, 0, 100], &first[5..]].concat();
     let mut session = endpoint.connection(Some(&hello)).unwrap();
     session.feed(&mut half, &mut wire.plain, &mut wire.outgoing).unwrap();
-    assert_eq!(session.unread().len(), 105);
-    assert!(session.write(b"early", &mut wire.outgoing).is_err());
+    assert_eq!(session.engine().unread().len(), 105);
+    assert!(session.engine_mut().write(b"early", &mut wire.outgoing).is_err());
 }
