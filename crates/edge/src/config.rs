@@ -208,5 +208,18 @@ pub enum ProxyVersion {
     V2,
 }
 
+/// Which of an upstream's servers takes the next connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The one with the fewest connections for its weight.
+    LeastConnections,
+    /// Each in turn, as often as its weight says.
+    RoundRobin,
+    /// The one with fewer connections of two drawn at random.
+    RandomTwo,
+    /// The one that the client's address is hashed to, so that a client comes back to its server.
+    SourceHash,
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use self::balance::{Candidate, Choice};
 pub use self::io::UpstreamIo;
 use crate::config;
 use crate::counters::{Count, Gauge, Within};
@@ -124,10 +125,18 @@ impl Upstream {
         };
         let mut tried = Vec::new();
         let mut failure = std_io::Error::other("the upstream has no servers");
-        let turn = turn.fetch_add(1, Ordering::Relaxed);
-        while let Some(index) =
-            balance::least_connections(servers.iter().map(|server| server.open.value()), turn, &tried)
-        {
+        let choice = Choice { turn: turn.fetch_add(1, Ordering::Relaxed), random: 0, source: 0 };
+        let candidate = |server: &Arc<Server>| Candidate {
+            open: server.open.value(),
+            weight: balance::WEIGHT_OF_ONE,
+            backup: false,
+            key: 0,
+        };
+        let pick = |tried: &[usize]| {
+            let candidates: Vec<_> = servers.iter().map(candidate).collect();
+            balance::pick(config::Balance::LeastConnections, &candidates, &choice, tried)
+        };
+        while let Some(index) = pick(&tried) {
             let server = &servers[index];
             let within = server.open.enter();
             match timeout(CONNECT_TIMEOUT, connect(server.address, &first)).await {
