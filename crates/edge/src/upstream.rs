@@ -2,6 +2,7 @@
 
 pub mod balance;
 mod builtin;
+pub mod health;
 mod io;
 
 use std::io as std_io;
