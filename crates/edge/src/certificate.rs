@@ -1,4 +1,4 @@
-//! Certificates: which one a client is shown, and which ones a client is believed.
+//! Certificates: which one a client or a server is shown, and which ones they are believed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,12 +10,16 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 
 mod authority;
 mod chain;
+mod dangerous;
 mod error;
+mod roots;
+mod server_authority;
 mod throw_away;
 
 pub use authority::ClientAuthority;
 pub use chain::Certificate;
 pub use error::CertificateError;
+pub use server_authority::ServerAuthority;
 pub use throw_away::throw_away;
 
 /// The certificates of a listener, found by server name.

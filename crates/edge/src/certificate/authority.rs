@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
@@ -14,7 +12,8 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer};
 use x509_parser::time::ASN1Time;
 
 use super::CertificateError;
-use super::chain::{read, read_certificates};
+use super::chain::read;
+use super::roots::Roots;
 
 /// A bundle of CAs with their revocation lists.
 #[derive(Debug)]
@@ -36,23 +35,8 @@ impl ClientAuthority {
     /// # Errors
     /// Names the file, what is wrong with it and the remedy.
     pub fn load(ca: &Path, crl: Option<&Path>, required: bool) -> Result<Self, CertificateError> {
-        let authorities = read_certificates(ca)?;
-        let mut roots = RootCertStore::empty();
-        for (number, authority) in (1..).zip(&authorities) {
-            roots.add(authority.clone()).map_err(|error| CertificateError::UnusableCertificate {
-                path: ca.to_owned(),
-                number,
-                reason: error.to_string(),
-            })?;
-        }
-        if roots.is_empty() {
-            return Err(CertificateError::NoAuthority { path: ca.to_owned() });
-        }
-        let mut ca_digests: Vec<[u8; 32]> = authorities.iter().map(|authority| sha256(authority)).collect();
-        ca_digests.sort_unstable();
-        ca_digests.dedup();
-
-        let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
+        let Roots { store, digests: ca_digests } = Roots::load(ca)?;
+        let mut builder = WebPkiClientVerifier::builder_with_provider(store, Arc::new(default_provider()))
             .enforce_revocation_expiration();
         if !required {
             builder = builder.allow_unauthenticated();
@@ -94,10 +78,6 @@ fn overdue(path: &Path, list: &CertificateRevocationListDer<'_>, now: ASN1Time) 
     Some(format!(
         "{path}: the revocation list of {issuer} was to be replaced by {next_update}; no client of that CA gets in until it is"
     ))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::CertificateError;
 
-/// A server certificate with its issuers and its key.
+/// A certificate with its issuers and its key.
 #[derive(Debug)]
 pub struct Certificate {
     key: Arc<CertifiedKey>,
@@ -24,11 +24,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the chain (the server's own certificate first) and the private key.
+    /// Reads the chain (the certificate itself first, its issuers after it) and the private key.
     ///
     /// # Errors
     /// Names the file, or both of them where they do not belong together, and the remedy. An expired certificate is none:
-    /// see [`warning`](Self::warning).
+    /// see [`warning`](Self::warning) and [`out_of_date`](Self::out_of_date).
     pub fn load(chain: &Path, key: &Path) -> Result<Self, CertificateError> {
         let certificates = read_certificates(chain)?;
         if certificates.is_empty() {
@@ -46,7 +46,7 @@ impl Certificate {
         })
     }
 
-    /// `chain` has the server's own certificate first, and is not empty.
+    /// `chain` has the certificate itself first, and is not empty.
     pub(super) fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, Fault> {
         let own = &chain[0];
         let names = EndEntityCert::try_from(own)
@@ -70,21 +70,33 @@ impl Certificate {
         self.warning_at(ASN1Time::now())
     }
 
+    /// Whether its time is not now; in words, with the remedy.
+    pub fn out_of_date(&self) -> Option<String> {
+        self.out_of_date_at(ASN1Time::now())
+    }
+
+    /// With its issuers, as it is shown.
+    pub fn key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.key)
+    }
+
     fn warning_at(&self, now: ASN1Time) -> Option<String> {
+        self.out_of_date_at(now).or_else(|| {
+            let nameless = "the certificate has no DNS name, so clients that look for one refuse it; \
+                            have it issued with a subjectAltName";
+            self.names.is_empty().then(|| nameless.to_owned())
+        })
+    }
+
+    fn out_of_date_at(&self, now: ASN1Time) -> Option<String> {
         let Validity { not_before, not_after } = &self.validity;
         if now > *not_after {
             Some(format!("the certificate expired on {not_after}; replace it, and send SIGHUP"))
         } else if now < *not_before {
             Some(format!("the certificate is not valid before {not_before}; check this machine's clock"))
-        } else if self.names.is_empty() {
-            Some("the certificate has no DNS name, so clients that look for one refuse it; have it issued with a subjectAltName".into())
         } else {
             None
         }
-    }
-
-    pub(super) fn key(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.key)
     }
 
     pub(super) fn shares_a_name_with(&self, other: &Self) -> bool {

@@ -10,7 +10,7 @@ pub enum CertificateError {
     Unreadable { path: PathBuf, error: std::io::Error },
     #[error("{}: not PEM: {error}; write it anew with `openssl x509 -in FILE` or `openssl pkey -in FILE`", path.display())]
     NotPem { path: PathBuf, error: rustls::pki_types::pem::Error },
-    #[error("{}: no certificate in it; put the server's certificate first, in PEM, and those of its issuers after it", path.display())]
+    #[error("{}: no certificate in it; put the certificate itself first, in PEM, and those of its issuers after it", path.display())]
     NoCertificate { path: PathBuf },
     #[error("{}: no private key in it; put the key here in PEM (PKCS #8, PKCS #1 or SEC 1)", path.display())]
     NoKey { path: PathBuf },
@@ -20,10 +20,12 @@ pub enum CertificateError {
     UnusableKey { path: PathBuf, error: rustls::Error },
     #[error("{}: certificate {number} cannot be used: {reason}; have it issued again as X.509 version 3", path.display())]
     UnusableCertificate { path: PathBuf, number: usize, reason: String },
-    #[error("{}: the first certificate does not belong to the key in {}; give the key it was issued for, and put the server's own certificate first", chain.display(), key.display())]
+    #[error("{}: the first certificate does not belong to the key in {}; give the key it was issued for, and put its own certificate first", chain.display(), key.display())]
     Mismatch { chain: PathBuf, key: PathBuf },
-    #[error("{}: no certificate of a CA in it; put those that issue client certificates here, in PEM", path.display())]
+    #[error("{}: no certificate of a CA in it; put those that issue the peers' certificates here, in PEM", path.display())]
     NoAuthority { path: PathBuf },
+    #[error("this system has no CAs{why}; install them (package ca-certificates), or name a PEM file of your own")]
+    NoSystemAuthority { why: String },
     #[error("{}: no revocation list in it; put the CAs' lists here, in PEM (`X509 CRL`) or one in DER", path.display())]
     NoRevocationList { path: PathBuf },
     #[error("{}: a revocation list cannot be used: {reason}; have the CA issue it again", path.display())]

@@ -74,6 +74,8 @@ fn what_clients_will_complain_of_is_a_warning() {
     assert!(named.warning_at(in_2022).is_some_and(|text| text.contains("expired on Jan  1 00:00:00 2021")));
     let nameless = certificate(params(&[]));
     assert!(nameless.warning_at(in_2020).is_some_and(|text| text.contains("no DNS name")));
+    // Nobody looks for a client's.
+    assert_eq!(nameless.out_of_date_at(in_2020), None);
 }
 
 /// In PEM: a certificate, and its key.
