@@ -4,18 +4,23 @@
 //! is wrong is reported at once ([`ConfigErrors`]), each with its file, line, key and remedy.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use raincheck_control::KeySource;
 use raincheck_keyring::Schedule;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::ServerName;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
 
 use crate::certificate::Certificates;
 use draft::Draft;
 
 mod address;
+mod check;
 mod document;
 mod draft;
 pub mod duration;
@@ -25,7 +30,9 @@ mod keys;
 mod listener;
 mod raw;
 mod reader;
+mod server;
 mod upstream;
+mod upstream_tls;
 
 pub use address::listening_address;
 pub use error::{ConfigError, ConfigErrors};
@@ -130,7 +137,7 @@ pub struct Listener {
     pub client_auth: Option<ClientAuth>,
 }
 
-/// The oldest TLS version a listener speaks.
+/// The oldest TLS version spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MinVersion {
     /// TLS 1.2 (RFC 5246).
@@ -169,22 +176,38 @@ pub enum ClientAuthMode {
 }
 
 /// The servers behind listeners.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Upstream {
     /// In metrics and logs.
     pub name: String,
     /// What answers.
     pub kind: UpstreamKind,
-    /// At least one if [`kind`](Self::kind) is `Servers`, else none.
+    /// Which server a connection goes to.
+    pub balance: Balance,
+    /// At least one if [`kind`](Self::kind) is `Servers`, else none; no two have a name in common.
     pub servers: Vec<Server>,
     /// Which PROXY protocol header each connection to a server begins with.
     pub send_proxy: Option<ProxyVersion>,
+    /// How long a server has to accept a connection, the TLS handshake included; not zero.
+    pub connect_timeout: Duration,
+    /// How long a server that comes back takes to get its full share; zero: it has it at once.
+    pub slow_start: Duration,
+    /// After how many failures in a row to connect, or to shake hands, a server is left out; 0: never.
+    pub eject_after: u32,
+    /// How long it is left out then; not zero.
+    pub eject_for: Duration,
+    /// How often the names of servers are looked up again; not zero.
+    pub resolve_every: Duration,
+    /// How servers are spoken to by TLS; in plain TCP if none.
+    pub tls: Option<UpstreamTls>,
+    /// How it is found out which servers can serve; nobody asks if none.
+    pub check: Option<Check>,
 }
 
 /// What answers for an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamKind {
-    /// Servers, over TCP.
+    /// Servers, over TCP or TLS.
     Servers,
     /// The edge itself, with how the connection was resumed.
     Builtin,
@@ -193,10 +216,16 @@ pub enum UpstreamKind {
 /// One server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where it is, as looked up when the configuration was read.
-    pub address: SocketAddr,
     /// As written, in metrics and logs.
     pub name: String,
+    /// Where it is, as looked up when the configuration was read.
+    pub address: SocketAddr,
+    /// The DNS name to look up again, a sound [`ServerName`]; none where the address itself was written.
+    pub host: Option<String>,
+    /// Its share of connections beside the others'; at most 256. 0: it takes no new ones.
+    pub weight: u32,
+    /// Whether it is kept for when no other server can serve.
+    pub backup: bool,
 }
 
 /// Versions of the PROXY protocol header.
@@ -219,6 +248,77 @@ pub enum Balance {
     RandomTwo,
     /// The one that the client's address is hashed to, so that a client comes back to its server.
     SourceHash,
+}
+
+/// TLS to the servers of an upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamTls {
+    /// Whose certificate is asked for and expected; none: that of the host in each server's address.
+    pub server_name: Option<ServerName<'static>>,
+    /// Who is believed.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// The edge's own certificate, for servers that ask for one.
+    pub identity: Option<Arc<CertifiedKey>>,
+    /// Protocols offered by ALPN (RFC 7301), the preferred one first; none if empty.
+    pub alpn: Vec<Vec<u8>>,
+    /// The oldest version spoken.
+    pub min_version: MinVersion,
+    /// Sessions kept for each server, at most 1024. 0: none, so every handshake is a full one.
+    pub sessions: usize,
+    /// SHA-256 over who is believed and what the edge shows of itself: sessions outlive a reload that leaves it the same.
+    pub digest: [u8; 32],
+}
+
+/// How it is found out whether a server can serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What is tried.
+    pub kind: CheckKind,
+    /// How often; not zero.
+    pub every: Duration,
+    /// How often while a server's state is in question; not zero, and not longer than [`every`](Self::every).
+    pub fast_every: Duration,
+    /// How long it may take, from connecting on; not zero.
+    pub timeout: Duration,
+    /// How many passed in a row bring a server back; 1 to 1000.
+    pub rise: u32,
+    /// How many failed in a row take a server out; 1 to 1000.
+    pub fall: u32,
+    /// Whether the connection is kept for the next one; only with [`CheckKind::Http`].
+    pub keep_alive: bool,
+}
+
+/// What a check tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckKind {
+    /// To connect.
+    Tcp,
+    /// To shake hands; the upstream has [`tls`](Upstream::tls).
+    Tls,
+    /// To get an answer, over TLS where the upstream has it.
+    Http(HttpCheck),
+}
+
+/// A check's request, and the answer it passes with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// A token without small letters.
+    pub method: String,
+    /// Begins with `/`; visible ASCII.
+    pub path: String,
+    /// What the field `Host` says; none: the TLS server name if there is one, else the host of the server's address.
+    pub host: Option<String>,
+    /// What passes.
+    pub expect: Expect,
+}
+
+/// What an answer must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    /// Its status is in one of these, all within 100 to 599; at least one.
+    pub status: Vec<RangeInclusive<u16>>,
+    /// What must stand in the first 64 KiB of its body; not empty, and not longer than they.
+    pub body: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use rustls::pki_types::DnsName;
+
 use super::error::{ConfigError, Place};
 
 /// Somebody who wants an address.
@@ -44,21 +46,32 @@ pub fn listening_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Where a server is: `host:port`, looked up now. Of several addresses the first IPv4 one is taken, else the first.
-pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
+/// Where a server is: `host:port`, the host looked up now if it is a name, which comes second.
+///
+/// Of several addresses the first IPv4 one is taken, else the first.
+pub(super) fn resolve(text: &str) -> Result<(SocketAddr, Option<String>), String> {
     // An IPv6 address needs its brackets: the last group of a bare one is no port.
-    let has_port = text.rsplit_once(':').is_some_and(|(host, port)| {
-        (host.starts_with('[') || !host.contains(':')) && port.parse::<u16>().is_ok_and(|port| port != 0)
+    let host = text.rsplit_once(':').and_then(|(host, port)| {
+        let sound = (host.starts_with('[') || !host.contains(':')) && port.parse::<u16>().is_ok_and(|port| port != 0);
+        sound.then_some(host)
     });
-    if !has_port {
+    let Some(host) = host else {
         return Err(format!("`{text}` has no port; write HOST:PORT, such as \"10.0.0.11:8443\""));
+    };
+    if let Ok(address) = text.parse() {
+        return Ok((address, None));
+    }
+    // The system looks up more than that, such as `10.1`; but a certificate could not be for it.
+    if DnsName::try_from(host).is_err() {
+        return Err(format!("`{host}` is neither a DNS name nor an IP address; write such as \"10.0.0.11:8443\""));
     }
     let found: Vec<SocketAddr> = text
         .to_socket_addrs()
         .map_err(|error| format!("cannot look up `{text}`: {error}; check the name, or write an IP address"))?
         .collect();
     let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    chosen.copied().ok_or_else(|| format!("`{text}` has no address; check the name, or write an IP address"))
+    let chosen = chosen.map(|address| (*address, Some(host.to_owned())));
+    chosen.ok_or_else(|| format!("`{text}` has no address; check the name, or write an IP address"))
 }
 
 #[cfg(test)]
@@ -86,10 +99,16 @@ mod tests {
 
     #[test]
     fn servers_are_looked_up() {
-        assert_eq!(resolve("localhost:80"), Ok(([127, 0, 0, 1], 80).into()));
-        assert_eq!(resolve("[::1]:80").map(|address| address.to_string()).as_deref(), Ok("[::1]:80"));
+        assert_eq!(resolve("localhost:80"), Ok((([127, 0, 0, 1], 80).into(), Some("localhost".into()))));
+        for text in ["127.0.0.1:80", "[::1]:80", "[fe80::1%1]:80"] {
+            assert_eq!(resolve(text), Ok((text.parse().expect("an address"), None)));
+        }
         for text in ["localhost", "localhost:", "localhost:0", "localhost:99999", "::1", ""] {
             assert!(resolve(text).is_err_and(|why| why.contains("has no port")), "{text}");
+        }
+        for text in [":80", "10.1:80", "0x7f000001:80", "[localhost]:80", "a..b:80", "-a:80", "b\u{fc}cher.example:80"]
+        {
+            assert!(resolve(text).is_err_and(|why| why.contains("is neither a DNS name nor an IP address")), "{text}");
         }
         assert!(resolve("no-such-name.invalid:80").is_err_and(|why| why.starts_with("cannot look up")));
     }

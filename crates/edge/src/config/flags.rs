@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use raincheck_control::KeySource;
 
-use super::address::{self, Claim};
+use super::address::Claim;
 use super::draft::Draft;
 use super::error::{ConfigError, Place};
-use super::{Server, Upstream, UpstreamKind, listener, upstream};
+use super::{listener, server, upstream};
 use crate::certificate::{Certificate, Certificates, throw_away};
 
 /// What the command line says, of the right types, nothing judged yet. Paths are as the shell means them.
@@ -107,13 +107,10 @@ impl Draft {
 
     /// Adds the upstream of the flags' listener; says where it stands.
     fn upstream(&mut self, flags: &EdgeFlags) -> usize {
-        let mut upstream = upstream::builtin();
-        if !flags.to.is_empty() {
-            upstream = Upstream { name: NAME.into(), kind: UpstreamKind::Servers, ..upstream };
-        }
-        for server in &flags.to {
-            match address::resolve(server) {
-                Ok(address) => upstream.servers.push(Server { address, name: server.clone() }),
+        let mut upstream = if flags.to.is_empty() { upstream::builtin() } else { upstream::plain(NAME) };
+        for address in &flags.to {
+            match server::plain(address, &upstream.servers) {
+                Ok(server) => upstream.servers.push(server),
                 Err(what) => self.refuse("--to", what),
             }
         }

@@ -39,11 +39,10 @@ pub(super) fn read(
     let tickets = reader.count("listener.tickets", raw.tickets, 0..=MOST_TICKETS, TICKETS);
     let after_resumption =
         reader.count("listener.tickets-on-resumption", raw.tickets_on_resumption, 0..=MOST_TICKETS, ON_RESUMPTION);
-    let versions = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
     let renewals = [("never", Renewal::Never), ("inline", Renewal::Inline)];
     Some(Listener {
-        alpn: read_alpn(reader, raw.alpn),
-        min_version: reader.choice("listener.min-version", raw.min_version, &versions, MinVersion::Tls12),
+        alpn: reader.protocols("listener.alpn", raw.alpn),
+        min_version: reader.min_version("listener.min-version", raw.min_version),
         tickets,
         tickets_on_resumption: if tickets == 0 { 0 } else { after_resumption },
         session_cache: reader.count("listener.session-cache", raw.session_cache, 0..=usize::MAX, SESSION_CACHE),
@@ -132,20 +131,6 @@ fn read_upstream(
         reader.unknown_name(name.span(), "listener.upstream", name.get_ref(), &known, "upstream");
     }
     found
-}
-
-fn read_alpn(reader: &mut Reader<'_>, alpn: Value<Vec<Spanned<String>>>) -> Vec<Vec<u8>> {
-    let mut protocols = Vec::new();
-    for protocol in alpn.map(Spanned::into_inner).unwrap_or_default() {
-        // RFC 7301 §3.1: ProtocolName<1..2^8-1>.
-        if (1..=255).contains(&protocol.get_ref().len()) {
-            protocols.push(protocol.into_inner().into_bytes());
-        } else {
-            let what = "a protocol's name has 1 to 255 bytes; write such as \"h2\" or \"http/1.1\"";
-            reader.error(protocol.span(), "listener.alpn", what);
-        }
-    }
-    protocols
 }
 
 fn read_certificates(

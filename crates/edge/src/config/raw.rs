@@ -1,7 +1,10 @@
 //! The first stage: what the file says, of the right types, nothing judged yet.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, de};
 use toml::Spanned;
 
 /// A value that may be left out, with where it stands.
@@ -87,8 +90,83 @@ pub(super) struct RawClientAuth {
 pub(super) struct RawUpstream {
     pub(super) name: Value<String>,
     pub(super) balance: Value<String>,
-    pub(super) servers: Value<Vec<Spanned<String>>>,
+    pub(super) servers: Value<Vec<Spanned<RawServer>>>,
     pub(super) send_proxy: Value<String>,
-    pub(super) tls: NotBuilt,
-    pub(super) check: NotBuilt,
+    pub(super) connect_timeout: Value<String>,
+    pub(super) slow_start: Value<String>,
+    pub(super) eject_after: Value<usize>,
+    pub(super) eject_for: Value<String>,
+    pub(super) resolve_every: Value<String>,
+    pub(super) tls: Option<Spanned<RawUpstreamTls>>,
+    pub(super) check: Option<Spanned<RawCheck>>,
+}
+
+/// A server may be written as its address alone.
+#[derive(Debug)]
+pub(super) enum RawServer {
+    Address(String),
+    Table(RawServerTable),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawServerTable {
+    pub(super) address: Value<String>,
+    pub(super) weight: Value<usize>,
+    pub(super) backup: Value<bool>,
+}
+
+/// Not `untagged`, which would say of an unknown key no more than that nothing fits.
+impl<'de> Deserialize<'de> for RawServer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringOrTable;
+
+        impl<'de> Visitor<'de> for StringOrTable {
+            type Value = RawServer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string in quotes or a table")
+            }
+
+            fn visit_str<E: de::Error>(self, address: &str) -> Result<RawServer, E> {
+                Ok(RawServer::Address(address.to_owned()))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<RawServer, M::Error> {
+                RawServerTable::deserialize(MapAccessDeserializer::new(map)).map(RawServer::Table)
+            }
+        }
+
+        deserializer.deserialize_any(StringOrTable)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawUpstreamTls {
+    pub(super) ca: Value<String>,
+    pub(super) server_name: Value<String>,
+    pub(super) verify: Value<String>,
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
+    pub(super) alpn: Value<Vec<Spanned<String>>>,
+    pub(super) min_version: Value<String>,
+    pub(super) sessions: Value<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawCheck {
+    pub(super) kind: Value<String>,
+    pub(super) method: Value<String>,
+    pub(super) path: Value<String>,
+    pub(super) host: Value<String>,
+    pub(super) status: Value<Vec<Spanned<String>>>,
+    pub(super) body: Value<String>,
+    pub(super) every: Value<String>,
+    pub(super) fast_every: Value<String>,
+    pub(super) timeout: Value<String>,
+    pub(super) rise: Value<usize>,
+    pub(super) fall: Value<usize>,
+    pub(super) keep_alive: Value<bool>,
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::document::{Document, closest};
-use super::duration;
 use super::error::ConfigError;
 use super::raw::{NotBuilt, Value};
+use super::{MinVersion, duration};
 
 /// What there is to complain about.
 #[derive(Debug, Default)]
@@ -66,40 +66,31 @@ impl Reader<'_> {
     }
 
     /// A number within `range`.
-    pub(super) fn count(
-        &mut self,
-        key: &str,
-        value: Value<usize>,
-        range: RangeInclusive<usize>,
-        default: usize,
-    ) -> usize {
+    pub(super) fn count<T>(&mut self, key: &str, value: Value<usize>, range: RangeInclusive<T>, default: T) -> T
+    where
+        T: TryFrom<usize> + PartialOrd + Display,
+    {
         let Some(value) = value else { return default };
         let number = *value.get_ref();
-        if range.contains(&number) {
-            return number;
-        }
         let (least, most) = range.into_inner();
-        let what = if number < least {
-            format!("{number} is too few; {least} is the least")
-        } else {
-            format!("{number} is too many; {most} is the most")
+        let what = match T::try_from(number) {
+            Ok(number) if number < least => format!("{number} is too few; {least} is the least"),
+            Ok(number) if number <= most => return number,
+            _ => format!("{number} is too many; {most} is the most"),
         };
         self.error(value.span(), key, what);
         default
     }
 
-    /// A duration, and not zero.
+    /// How long something may take: a duration, and not zero.
     pub(super) fn timeout(&mut self, key: &str, value: Value<String>, default: Duration) -> Duration {
-        let at = value.as_ref().map(Spanned::span).unwrap_or_default();
-        let timeout = self.duration(key, value, default);
-        if timeout.is_zero() {
-            self.error(
-                at,
-                key,
-                "zero, so every connection would end at once; write how long it may take, such as \"10s\"",
-            );
-        }
-        timeout
+        let zero = "zero, so every connection would end at once; write how long it may take, such as \"10s\"";
+        self.not_zero(key, value, default, zero)
+    }
+
+    /// How long something lasts, or is away from the next: a duration, and not zero.
+    pub(super) fn interval(&mut self, key: &str, value: Value<String>, default: Duration) -> Duration {
+        self.not_zero(key, value, default, "zero, which is no time at all; write how long, such as \"10s\"")
     }
 
     pub(super) fn duration(&mut self, key: &str, value: Value<String>, default: Duration) -> Duration {
@@ -108,6 +99,26 @@ impl Reader<'_> {
             self.error(value.span(), key, what);
             default
         })
+    }
+
+    /// Protocols for ALPN.
+    pub(super) fn protocols(&mut self, key: &str, value: Value<Vec<Spanned<String>>>) -> Vec<Vec<u8>> {
+        let mut protocols = Vec::new();
+        for protocol in value.map(Spanned::into_inner).unwrap_or_default() {
+            // RFC 7301 §3.1: ProtocolName<1..2^8-1>.
+            if (1..=255).contains(&protocol.get_ref().len()) {
+                protocols.push(protocol.into_inner().into_bytes());
+            } else {
+                let what = "a protocol's name has 1 to 255 bytes; write such as \"h2\" or \"http/1.1\"";
+                self.error(protocol.span(), key, what);
+            }
+        }
+        protocols
+    }
+
+    pub(super) fn min_version(&mut self, key: &str, value: Value<String>) -> MinVersion {
+        let versions = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
+        self.choice(key, value, &versions, MinVersion::Tls12)
     }
 
     pub(super) fn path(&self, value: Value<String>) -> Option<PathBuf> {
@@ -140,6 +151,16 @@ impl Reader<'_> {
             (None, known) => format!("add one, or name one of {}", in_quotes(known)),
         };
         self.error(at, key, format!("there is no [[{table}]] called `{name}`; {remedy}"));
+    }
+
+    fn not_zero(&mut self, key: &str, value: Value<String>, default: Duration, zero: &str) -> Duration {
+        let at = value.as_ref().map(Spanned::span).unwrap_or_default();
+        let duration = self.duration(key, value, default);
+        if duration.is_zero() {
+            self.error(at, key, zero);
+            return default;
+        }
+        duration
     }
 }
 

@@ -5,6 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod upstream;
+
 /// A sound file; what follows it begins at line 12.
 const SOUND: &str = r#"[[upstream]]
 name = "app"
@@ -36,10 +38,6 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     assert_eq!(listener.handshake_timeout, Duration::from_secs(10));
     assert_eq!(listener.idle_timeout, Duration::from_secs(300));
     assert_eq!(listener.certificates.names(), ["a.example"]);
-    let server = Server { address: ([127, 0, 0, 1], 80).into(), name: "127.0.0.1:80".into() };
-    let upstream =
-        Upstream { name: "app".into(), kind: UpstreamKind::Servers, servers: vec![server], send_proxy: None };
-    assert_eq!(config.upstreams, [upstream]);
     assert_eq!(config.warnings, [""; 0]);
 }
 
@@ -92,12 +90,10 @@ chain = "site.pem"
 key = "site.key"
 [[upstream]]
 name = "app"
-balance = "least-connections"
-servers = ["127.0.0.1:80", "localhost:81"]
+servers = ["127.0.0.1:80"]
 [[upstream]]
 name = "second"
-servers = ["[::1]:80"]
-send-proxy = "v2"
+servers = ["127.0.0.1:81"]
 "#,
         )
         .expect("a sound file");
@@ -119,14 +115,11 @@ send-proxy = "v2"
     assert_eq!((web.handshake_timeout, web.idle_timeout), (Duration::from_secs(2), Duration::from_secs(5400)));
     let client_auth = web.client_auth.as_ref().expect("client authentication");
     assert_eq!((client_auth.mode, client_auth.ca_digests.len()), (ClientAuthMode::Optional, 1));
-    assert_eq!(config.upstreams[1].send_proxy, Some(ProxyVersion::V2));
-    assert_eq!(config.upstreams[0].servers[1].name, "localhost:81");
 }
 
 #[test]
 fn each_mistake_is_named_with_its_line_key_and_remedy() {
     let listener = |line: &str| SOUND.replace("upstream = \"app\"\n", &format!("upstream = \"app\"\n{line}\n"));
-    let upstream = |line: &str| SOUND.replace("[[listener]]\n", &format!("{line}\n[[listener]]\n"));
     let after = |text: &str| format!("{SOUND}{text}");
     let without = |line: &str| SOUND.replace(line, "#");
     let cases = [
@@ -240,28 +233,8 @@ fn each_mistake_is_named_with_its_line_key_and_remedy() {
             second_listener("127.0.0.1:444").replace("\"other\"", "\"web\""),
             "13: listener.name: `web` is the name of another one; ",
         ),
-        // Upstreams.
-        (upstream("balance = \"round-robin\""), "4: upstream.balance: not built yet; "),
-        (upstream("balance = \"luck\""), "4: upstream.balance: `luck` is none of its values; "),
-        (upstream("send-proxy = \"v3\""), "4: upstream.send-proxy: `v3` is none of its values; write \"v1\" or \"v2\""),
-        (upstream("[upstream.tls]\nca = \"x\""), "4: upstream.tls: not built yet; "),
-        (upstream("[upstream.check]\nkind = \"tcp\""), "4: upstream.check: not built yet; "),
-        (SOUND.replace("[\"127.0.0.1:80\"]", "[]"), "3: upstream.servers: empty; "),
-        (SOUND.replace("127.0.0.1:80", "127.0.0.1"), "3: upstream.servers: `127.0.0.1` has no port; "),
-        (SOUND.replace("127.0.0.1:80", "none.invalid:80"), "3: upstream.servers: cannot look up `none.invalid:80`"),
-        (without("servers = [\"127.0.0.1:80\"]"), "1: upstream.servers: missing; "),
-        (
-            after("[[upstream]]\nname = \"app\"\nservers = [\"127.0.0.1:80\"]"),
-            "13: upstream.name: `app` is the name of another one; ",
-        ),
     ];
-    let place = Place::new();
-    for (text, expected) in cases {
-        let errors = place.load(&text).expect_err(expected);
-        let shown = place.shown(&errors);
-        assert!(shown.starts_with(&format!("DIR/raincheck.toml:{expected}")), "{expected}\n{shown}\n{text}");
-        assert_eq!(errors.iter().len(), 1, "{shown}\n{text}");
-    }
+    assert_each_is_named(&cases);
 }
 
 #[test]
@@ -330,13 +303,7 @@ fn what_is_odd_but_can_be_done_is_a_warning() {
             "9: listener.certificate.chain: DIR/expired.pem: the certificate expired on",
         ),
     ];
-    let place = Place::new();
-    for (text, expected) in cases {
-        let config = place.load(&text).expect("odd, not wrong");
-        let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };
-        let shown = place.without_directory(warning);
-        assert!(shown.starts_with(&format!("DIR/raincheck.toml:{expected}")), "{shown}");
-    }
+    assert_each_is_a_warning(&cases);
 }
 
 #[test]
@@ -422,6 +389,10 @@ fn flags_that_contradict_one_another_or_make_no_sense_alone() {
             EdgeFlags { listen: vec![local(444)], to: vec!["localhost".into()], ..none() },
             "--to: `localhost` has no port",
         ),
+        (
+            EdgeFlags { listen: vec![local(444)], to: vec!["localhost:80".into(); 2], ..none() },
+            "--to: `localhost:80` is listed already",
+        ),
         (EdgeFlags { listen: vec![local(444); 2], ..none() }, "--listen: listener `edge` asks for 127.0.0.1:444"),
         (
             EdgeFlags { listen: vec![local(444)], admin: Some(local(444)), ..none() },
@@ -441,6 +412,28 @@ fn flags_that_contradict_one_another_or_make_no_sense_alone() {
         let errors = Config::from_flags(&flags).expect_err(expected);
         assert!(errors.to_string().starts_with(expected), "{expected}\n{errors}");
         assert_eq!(errors.iter().len(), 1, "{errors}");
+    }
+}
+
+/// Each of these files is wrong in one thing, and the error begins like this, behind the file's name.
+fn assert_each_is_named(cases: &[(String, &str)]) {
+    let place = Place::new();
+    for (text, expected) in cases {
+        let errors = place.load(text).expect_err(expected);
+        let shown = place.shown(&errors);
+        assert!(shown.starts_with(&format!("DIR/raincheck.toml:{expected}")), "{expected}\n{shown}\n{text}");
+        assert_eq!(errors.iter().len(), 1, "{shown}\n{text}");
+    }
+}
+
+/// Each of these files is odd in one thing, and the warning begins like this, behind the file's name.
+fn assert_each_is_a_warning(cases: &[(String, &str)]) {
+    let place = Place::new();
+    for (text, expected) in cases {
+        let config = place.load(text).expect("odd, not wrong");
+        let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };
+        let shown = place.without_directory(warning);
+        assert!(shown.starts_with(&format!("DIR/raincheck.toml:{expected}")), "{expected}\n{shown}");
     }
 }
 
