@@ -8,7 +8,8 @@ use raincheck_control::KeySource;
 use raincheck_control::source::file::{self, KeyFile};
 use raincheck_edge::config::duration::show;
 use raincheck_edge::config::{
-    AccessLog, ClientAuthMode, Config, Listener, MinVersion, ProxyVersion, Renewal, Upstream, UpstreamKind,
+    AccessLog, Balance, Check, CheckKind, ClientAuthMode, Config, Listener, MinVersion, ProxyVersion, Renewal, Server,
+    Upstream, UpstreamKind, UpstreamTls,
 };
 use raincheck_keyring::{KeySize, Schedule};
 
@@ -125,14 +126,11 @@ fn window_of_lines(count: usize, schedule: &Schedule) -> Option<(Duration, Durat
 
 fn listener_line(listener: &Listener, upstreams: &[Upstream]) -> (String, String) {
     let addresses: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
-    let versions = match listener.min_version {
-        MinVersion::Tls12 => "TLS 1.2 and 1.3",
-        MinVersion::Tls13 => "TLS 1.3",
-    };
     let mut value = format!(
-        "{} to {}; {versions}; certificates for {}",
+        "{} to {}; {}; certificates for {}",
         addresses.join(", "),
         upstreams[listener.upstream].name,
+        versions(listener.min_version),
         listener.certificates.names().join(", ")
     );
     match listener.client_auth.as_ref().map(|client_auth| client_auth.mode) {
@@ -159,16 +157,71 @@ fn upstream_line(upstream: &Upstream) -> (String, String) {
     let mut value = match upstream.kind {
         UpstreamKind::Builtin => "answered by the edge itself".to_owned(),
         UpstreamKind::Servers => {
-            let servers: Vec<&str> = upstream.servers.iter().map(|server| server.name.as_str()).collect();
+            let servers: Vec<String> = upstream.servers.iter().map(shown_server).collect();
             servers.join(", ")
         }
     };
+    match upstream.balance {
+        Balance::LeastConnections => {}
+        Balance::RoundRobin => value += "; in turn",
+        Balance::RandomTwo => value += "; the better one of two picked at random",
+        Balance::SourceHash => value += "; by the client's address",
+    }
     match upstream.send_proxy {
         Some(ProxyVersion::V1) => value += "; with PROXY protocol v1",
         Some(ProxyVersion::V2) => value += "; with PROXY protocol v2",
         None => {}
     }
+    if let Some(tls) = &upstream.tls {
+        value += &format!("; {}", shown_tls(tls));
+    }
+    if let Some(check) = &upstream.check {
+        value += &format!("; {}", shown_check(check));
+    }
     (format!("upstream {}", upstream.name), value)
+}
+
+fn shown_server(server: &Server) -> String {
+    let mut shown = server.name.clone();
+    if server.weight != 1 {
+        shown += &format!(" (weight {})", server.weight);
+    }
+    if server.backup {
+        shown += " (backup)";
+    }
+    shown
+}
+
+fn shown_tls(tls: &UpstreamTls) -> String {
+    let mut shown = versions(tls.min_version).to_owned();
+    if let Some(name) = &tls.server_name {
+        shown += &format!(" as {}", name.to_str());
+    }
+    if tls.identity.is_some() {
+        shown += ", with a client certificate";
+    }
+    if tls.sessions == 0 {
+        shown += ", every handshake full";
+    }
+    shown
+}
+
+fn shown_check(check: &Check) -> String {
+    let every = show(check.every);
+    let what = match &check.kind {
+        CheckKind::Tcp => "by connecting".to_owned(),
+        CheckKind::Tls => "by a TLS handshake".to_owned(),
+        CheckKind::Http(http) => format!("by {} {}", http.method, http.path),
+    };
+    let connection = if check.keep_alive { " on a connection that is kept" } else { "" };
+    format!("checked every {every} {what}{connection}, down after {}, up after {}", check.fall, check.rise)
+}
+
+fn versions(min: MinVersion) -> &'static str {
+    match min {
+        MinVersion::Tls12 => "TLS 1.2 and 1.3",
+        MinVersion::Tls13 => "TLS 1.3",
+    }
 }
 
 #[cfg(test)]
