@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, version};
 
 use crate::deadline;
@@ -25,8 +23,7 @@ pub struct Naive {
 impl Naive {
     /// A server with this certificate that sends so many tickets; `answers` makes it send back what it gets.
     pub fn start(identity: &Identity, tickets: usize, answers: bool) -> Self {
-        let chain = vec![CertificateDer::from_pem_file(&identity.chain).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+        let (chain, key) = identity.read();
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&version::TLS13])
             .unwrap()

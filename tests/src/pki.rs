@@ -10,6 +10,8 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
     RevocationReason, RevokedCertParams, RsaKeySize, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::scratch::Scratch;
 
@@ -130,6 +132,12 @@ impl Authority {
 }
 
 impl Identity {
+    /// The chain and the key, as rustls takes them.
+    pub fn read(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let chain = vec![CertificateDer::from_pem_file(&self.chain).unwrap()];
+        (chain, PrivateKeyDer::from_pem_file(&self.key).unwrap())
+    }
+
     /// Puts another certificate and key under this one's file names, each by rename.
     pub fn replace_by(&self, other: &Identity) {
         for (from, to) in [(&other.chain, &self.chain), (&other.key, &self.key)] {

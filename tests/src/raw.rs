@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, NamedGroup, RootCertStore, version};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -67,8 +67,7 @@ impl Raw {
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let chain = vec![CertificateDer::from_pem_file(&identity.chain).unwrap()];
-                let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+                let (chain, key) = identity.read();
                 builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
