@@ -12,6 +12,7 @@ pub mod config;
 pub mod deadline;
 pub mod edge;
 pub mod hello;
+pub mod java;
 pub mod key_file;
 pub mod metrics;
 pub mod naive;

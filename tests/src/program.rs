@@ -1,6 +1,7 @@
 //! Other people's programs: whether they are here, and what came out of a run.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
@@ -25,11 +26,12 @@ macro_rules! require_root {
     };
 }
 
-/// Whether `program` is in the path; see [`require!`](crate::require).
-pub fn present(program: &str) -> bool {
+/// Whether `program` is in the path, or is a path itself and there; see [`require!`](crate::require).
+pub fn present(program: impl AsRef<Path>) -> bool {
+    let program = program.as_ref();
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|directory| directory.join(program).is_file()));
-    found || missing(&format!("the program {program}, which `make test` installs"))
+    found || missing(&format!("{}, which `make test` installs", program.display()))
 }
 
 /// Whether this is root; see [`require_root!`](crate::require_root).
