@@ -1,10 +1,11 @@
 # Needs rustup's cargo and a C compiler. Other programs are installed by apt where that is allowed (.ci/programs), and one
 # Java, an old one, by pip (.ci/java-11).
 
-# What the tests run, and the Debian package it is in: clients, and what makes a network namespace.
+# What the tests run, and the Debian package it is in: clients, backends, and what makes a network namespace.
 test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs python3=python3 socat=socat \
     java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless \
-    pip3=python3-pip /usr/share/java/bcprov.jar=libbcprov-java \
+    gnutls-serv=gnutls-bin haproxy=haproxy nginx=nginx pip3=python3-pip \
+    /usr/share/java/bcprov.jar=libbcprov-java \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps
 # What raincheck is measured against.
 bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream

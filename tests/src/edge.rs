@@ -194,7 +194,7 @@ impl Edge {
     }
 
     fn signal(&self, name: &str) {
-        program::run(Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()), b"").succeeded();
+        program::signal(self.pid(), name);
     }
 }
 

@@ -32,6 +32,11 @@ impl Key {
         Self { bytes: bytes.to_vec() }
     }
 
+    /// Its bytes, as nginx wants them in a file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Its line, without the newline.
     pub fn line(&self) -> String {
         STANDARD.encode(&self.bytes)

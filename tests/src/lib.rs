@@ -1,12 +1,13 @@
 //! The harness of the tests against real software.
 //!
-//! It starts the real binary ([`edge`]), what stands behind it ([`upstream`]) and the clients people use ([`client`]),
-//! lets a test look at the bytes in between ([`tap`]), and has a client of its own where a test needs to
-//! misbehave exactly ([`raw`]). A harness panics when it cannot do its work: every function here is for tests only.
+//! It starts the real binary ([`edge`]), what stands behind it ([`upstream`], and over TLS [`backend`]) and the clients
+//! people use ([`client`]), lets a test look at the bytes in between ([`tap`]), and has a client of its own where a test
+//! needs to misbehave exactly ([`raw`]). A harness panics when it cannot do its work: every function here is for tests only.
 
 #![allow(clippy::unwrap_used)]
 
 pub mod address;
+pub mod backend;
 pub mod client;
 pub mod config;
 pub mod deadline;

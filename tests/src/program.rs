@@ -88,6 +88,11 @@ pub fn spawn(command: &mut Command) -> Child {
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
+/// Sends a signal, such as `HUP`, to the process of this ID, which must be there.
+pub fn signal(process: u32, name: &str) {
+    run(Command::new("kill").arg(format!("-{name}")).arg(process.to_string()), b"").succeeded();
+}
+
 /// Collects what a started program still writes and how it ends. Panics, and kills it, when it does not end.
 pub fn finish(mut child: Child, what: &str) -> Finished {
     let stdout = child.stdout.take().map(collect);

@@ -1,0 +1,83 @@
+//! HAProxy.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::process::Process;
+use super::{Backend, Handshakes, Resumption};
+use crate::address;
+use crate::edge::ask_stats;
+use crate::key_file::KeyFile;
+use crate::pki::Identity;
+use crate::scratch::Scratch;
+use crate::upstream::BODY;
+
+/// A HAProxy that answers by itself.
+#[derive(Debug)]
+pub struct Haproxy {
+    address: SocketAddr,
+    stats: PathBuf,
+    _process: Process,
+}
+
+impl Haproxy {
+    /// A server with this certificate that makes its own ticket key.
+    pub fn start(scratch: &Scratch, identity: &Identity, resumption: Resumption) -> Self {
+        Self::started(scratch, identity, resumption, "")
+    }
+
+    /// The same, with the ticket keys of a file: of its three, the second seals.
+    pub fn start_with_keys(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &KeyFile) -> Self {
+        Self::started(scratch, identity, resumption, &format!("tls-ticket-keys {}", keys.path().display()))
+    }
+
+    fn started(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &str) -> Self {
+        let address = address::unused();
+        let name = format!("haproxy-{}", address.port());
+        let stats = scratch.join(&format!("{name}.sock"));
+        let both = [&identity.chain, &identity.key].map(|file| fs::read_to_string(file).unwrap()).concat();
+        let both = scratch.write(&format!("{name}.pem"), both);
+        let tickets = if resumption == Resumption::SessionIds { "no-tls-tickets" } else { keys };
+        let version = resumption.version().label();
+        let config = format!(
+            "\
+global
+    stats socket {stats}
+defaults
+    mode http
+    timeout client 1m
+frontend backend
+    bind {address} ssl crt {both} ssl-min-ver {version} ssl-max-ver {version} {tickets}
+    http-request return status 200 content-type text/plain string \"{body}\\n\"
+",
+            body = BODY.trim_end(),
+            stats = stats.display(),
+            both = both.display(),
+        );
+        let config = scratch.write(&format!("{name}.cfg"), config);
+        let mut process = Process::start(scratch, Command::new("haproxy").arg("-db").arg("-f").arg(config));
+        process.accepts(address);
+        Self { address, stats, _process: process }
+    }
+}
+
+impl Backend for Haproxy {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn handshakes(&self) -> Handshakes {
+        let csv = ask_stats(&self.stats, "show stat");
+        let mut lines = csv.lines();
+        let names = lines.next().unwrap_or_default().split(',');
+        let frontend: Vec<&str> =
+            lines.find(|line| line.starts_with("backend,FRONTEND,")).expect("there is one").split(',').collect();
+        let number = |name: &str| -> u64 {
+            let column = names.clone().position(|found| found == name);
+            column.and_then(|column| frontend[column].parse().ok()).unwrap_or_else(|| panic!("no {name} in: {csv}"))
+        };
+        Handshakes { full: number("ssl_sess"), resumed: number("ssl_reused_sess") }
+    }
+}

@@ -1,0 +1,142 @@
+//! nginx.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::process::Process;
+use super::{Backend, Handshakes, Resumption};
+use crate::address;
+use crate::key_file::Key;
+use crate::pki::Identity;
+use crate::scratch::Scratch;
+use crate::upstream::BODY;
+
+/// An nginx with one worker, a cache of sessions, and perhaps ticket keys of the test's.
+#[derive(Debug)]
+pub struct Nginx {
+    site: Site,
+    process: Process,
+}
+
+impl Nginx {
+    /// A server with this certificate that makes its own ticket key.
+    pub fn start(scratch: &Scratch, identity: &Identity, resumption: Resumption) -> Self {
+        Self::start_with_keys(scratch, identity, resumption, &[])
+    }
+
+    /// The same, with these ticket keys: the first seals.
+    pub fn start_with_keys(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &[&Key]) -> Self {
+        let address = address::unused();
+        let directory = scratch.join(&format!("nginx-{}", address.port()));
+        fs::create_dir(&directory).unwrap();
+        let site = Site { address, directory, identity: identity.clone(), resumption };
+        let config = site.write_config(keys);
+        let mut command = Command::new("nginx");
+        command.args(["-e", "stderr"]).arg("-p").arg(&site.directory).arg("-c").arg(config);
+        let mut process = Process::start(scratch, &mut command);
+        process.accepts(address);
+        Self { site, process }
+    }
+
+    /// Replaces the ticket keys, reloads, and waits until the worker of before is gone: it leaves after the last answer
+    /// it owes.
+    pub fn replace_keys(&mut self, keys: &[&Key]) {
+        let gone = |said: &str| said.matches(" exited with code 0").count();
+        let before = gone(&self.process.said());
+        self.site.write_config(keys);
+        self.process.signal("HUP");
+        self.process.says("nginx reloads", |said| (gone(said) > before).then_some(()));
+    }
+}
+
+impl Backend for Nginx {
+    fn address(&self) -> SocketAddr {
+        self.site.address
+    }
+
+    /// From the debug log, which has every handshake; an access log has those with a request. Debian's nginx can do it.
+    fn handshakes(&self) -> Handshakes {
+        let mut handshakes = Handshakes::default();
+        let said = self.process.said();
+        let mut lines = said.lines();
+        while let Some(line) = lines.next() {
+            // The worker works on one connection until it says more about it.
+            if line.contains(" SSL: TLSv1.")
+                && let Some(next) = lines.next()
+            {
+                handshakes.count(next.contains(" SSL reused session"));
+            }
+        }
+        handshakes
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Its worker outlives a master that is killed.
+        self.process.terminate();
+    }
+}
+
+/// What does not change with the keys.
+#[derive(Debug)]
+struct Site {
+    address: SocketAddr,
+    directory: PathBuf,
+    identity: Identity,
+    resumption: Resumption,
+}
+
+impl Site {
+    fn write_config(&self, keys: &[&Key]) -> PathBuf {
+        let key_files: String = keys.iter().map(|key| self.write_key(key)).collect();
+        let text = format!(
+            "\
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr debug;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    default_type text/plain;
+    server {{
+        listen {address} ssl;
+        ssl_certificate {chain};
+        ssl_certificate_key {key};
+        ssl_protocols {version};
+        ssl_session_cache shared:sessions:1m;
+        ssl_session_tickets {tickets};
+        {key_files}
+        location / {{
+            return 200 '{body}\\n';
+        }}
+    }}
+}}
+",
+            address = self.address,
+            chain = self.identity.chain.display(),
+            key = self.identity.key.display(),
+            version = self.resumption.version().label(),
+            tickets = if self.resumption == Resumption::SessionIds { "off" } else { "on" },
+            body = BODY.trim_end(),
+        );
+        let file = self.directory.join("nginx.conf");
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// Writes a key to a file; gives the directive that names it.
+    fn write_key(&self, key: &Key) -> String {
+        let file = self.directory.join(key.name());
+        fs::write(&file, key.bytes()).unwrap();
+        format!("ssl_session_ticket_key {};", file.display())
+    }
+}
