@@ -5,6 +5,7 @@
 
 pub mod gnutls;
 pub mod haproxy;
+pub mod java;
 pub mod nginx;
 pub mod openssl;
 mod process;

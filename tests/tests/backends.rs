@@ -2,12 +2,16 @@
 //! down here. Most of that is other people's and no promise of ours, but who tests with a server must know it.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use raincheck_tests::backend::gnutls::Gnutls;
 use raincheck_tests::backend::haproxy::Haproxy;
+use raincheck_tests::backend::java::{Api, Java, Jvm};
 use raincheck_tests::backend::nginx::Nginx;
 use raincheck_tests::backend::openssl::OpenSsl;
 use raincheck_tests::backend::{Backend, Handshakes, Resumption};
 use raincheck_tests::client::{Ending, Version, openssl};
+use raincheck_tests::java::{BOUNCY_CASTLE, Release};
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::pki::Authority;
 use raincheck_tests::raw::{Connection, REQUEST, Raw};
@@ -58,6 +62,29 @@ fn haproxy_resumes_counts_and_keeps_alive() {
     }
 }
 
+#[test]
+fn java_11_resumes_counts_and_keeps_alive() {
+    require!("openssl", "javac", Release::Java11.program(), BOUNCY_CASTLE);
+    java_resumes_counts_and_keeps_alive(Jvm::new(Release::Java11), Resumption::SessionIds);
+}
+
+#[test]
+fn java_17_resumes_counts_and_keeps_alive() {
+    require!("openssl", "javac", "java");
+    java_resumes_counts_and_keeps_alive(Jvm::new(Release::Java17), Resumption::Tickets);
+    java_resumes_counts_and_keeps_alive(Jvm::new(Release::Java17).without_tickets(), Resumption::SessionIds);
+}
+
+fn java_resumes_counts_and_keeps_alive(jvm: Jvm, in_tls12: Resumption) {
+    let site = Site::new();
+    for (server, java) in serve_every_way(&site, jvm) {
+        let resumption = if server.1 == Version::Tls12 { in_tls12 } else { Resumption::Tls13 };
+        resumes_and_counts(&site, resumption, &java);
+        keeps_alive(&site, server.1, &java);
+        answers_other_methods(&site, server.1, &java);
+    }
+}
+
 /// With `openssl s_client` a full handshake and a resumed one; then one that the client breaks off, which does not count;
 /// then, with nothing offered and nothing said, a full one.
 fn resumes_and_counts(site: &Site, resumption: Resumption, backend: &dyn Backend) {
@@ -100,19 +127,38 @@ fn keeps_alive(site: &Site, version: Version, backend: &dyn Backend) {
     backend.expect_handshakes(full + 2, resumed);
 }
 
+/// Our own server in Java answers more than GET.
+fn answers_other_methods(site: &Site, version: Version, java: &Java) {
+    let mut connection = site.raw(version).connect(java.address(), NAME);
+    connection.write(b"POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\n12345");
+    connection.write(b"67890");
+    read_answer(&mut connection);
+    connection.write(b"HEAD / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n");
+    let (answer, ending) = connection.read_to_end();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(b"\r\n\r\n"), "{answer:?}");
+    assert_eq!(ending, Ending::Clean, "{version:?}");
+}
+
 #[test]
 fn a_client_that_uses_each_tls13_ticket_once_never_runs_out() {
-    require!("openssl", "gnutls-serv", "nginx", "kill", "haproxy");
+    require!("openssl", "gnutls-serv", "nginx", "kill", "haproxy", "javac", "java");
+    require!(Release::Java11.program(), BOUNCY_CASTLE);
     let site = Site::new();
     let (scratch, certificate) = (&site.scratch, &site.certificate);
     let keys = [&Key::random()];
-    let backends: Vec<Box<dyn Backend>> = vec![
+    let mut backends: Vec<Box<dyn Backend>> = vec![
         Box::new(OpenSsl::start(scratch, certificate, Resumption::Tls13)),
         Box::new(Gnutls::start(scratch, certificate, Resumption::Tls13)),
         Box::new(Nginx::start(scratch, certificate, Resumption::Tls13)),
         Box::new(Nginx::start_with_keys(scratch, certificate, Resumption::Tls13, &keys)),
         Box::new(Haproxy::start(scratch, certificate, Resumption::Tls13)),
     ];
+    for jvm in [Jvm::new(Release::Java11), Jvm::new(Release::Java17), Jvm::new(Release::Java17).without_tickets()] {
+        let servers = [(Api::Socket, Version::Tls13), (Api::Engine, Version::Tls13)];
+        for java in jvm.serve(scratch, certificate, &servers) {
+            backends.push(Box::new(java));
+        }
+    }
     for (index, backend) in backends.iter().enumerate() {
         assert_eq!(visits(&site, &**backend), [false, true, true, true, true, true], "backend {index}");
         backend.expect_handshakes(1, 5);
@@ -154,6 +200,104 @@ fn nginx_renews_tickets_of_its_second_key_inline() {
     nginx.expect_handshakes(3, 3);
 }
 
+#[test]
+fn java_11_drops_sessions_at_fin_and_reset() {
+    require!("javac", Release::Java11.program(), BOUNCY_CASTLE);
+    unclean_closes(Jvm::new(Release::Java11), |server| match server {
+        (Api::Socket, _) => Dropped { by_fin: false, by_reset: true },
+        (Api::Engine, _) => Dropped { by_fin: true, by_reset: true },
+    });
+}
+
+#[test]
+fn java_11_that_is_strict_drops_sessions_at_every_unclean_close() {
+    require!("javac", Release::Java11.program(), BOUNCY_CASTLE);
+    unclean_closes(Jvm::new(Release::Java11).strict(), |_| Dropped { by_fin: true, by_reset: true });
+}
+
+#[test]
+fn java_17_keeps_sessions_whatever_the_close() {
+    require!("javac", "java");
+    for jvm in [Jvm::new(Release::Java17), Jvm::new(Release::Java17).without_tickets()] {
+        unclean_closes(jvm, |_| Dropped { by_fin: false, by_reset: false });
+    }
+}
+
+#[test]
+fn java_17_that_is_strict_drops_the_sessions_of_sockets_at_fin() {
+    require!("javac", "java");
+    unclean_closes(Jvm::new(Release::Java17).strict().without_tickets(), |server| match server {
+        (Api::Socket, _) => Dropped { by_fin: true, by_reset: false },
+        (Api::Engine, _) => Dropped { by_fin: false, by_reset: false },
+    });
+}
+
+#[test]
+fn java_17_that_is_strict_cannot_drop_what_is_in_tickets() {
+    require!("javac", "java");
+    unclean_closes(Jvm::new(Release::Java17).strict(), |_| Dropped { by_fin: false, by_reset: false });
+}
+
+/// Which unclean close of a connection makes a server drop its session.
+struct Dropped {
+    by_fin: bool,
+    by_reset: bool,
+}
+
+type Server = (Api, Version);
+
+fn serve_every_way(site: &Site, jvm: Jvm) -> Vec<(Server, Java)> {
+    let servers = [
+        (Api::Socket, Version::Tls12),
+        (Api::Engine, Version::Tls12),
+        (Api::Socket, Version::Tls13),
+        (Api::Engine, Version::Tls13),
+    ];
+    servers.into_iter().zip(jvm.serve(&site.scratch, &site.certificate, &servers)).collect()
+}
+
+/// Ends connections in every way, and looks whether the next one is full. After a clean close it never is, and nothing
+/// changes if the server was the first to end its side.
+fn unclean_closes(jvm: Jvm, dropped: fn(Server) -> Dropped) {
+    let site = Site::new();
+    for (server, java) in serve_every_way(&site, jvm) {
+        let Dropped { by_fin, by_reset } = dropped(server);
+        let ways = [
+            ("close_notify, FIN, and waiting", half_close as fn(Connection), false),
+            ("close_notify and FIN", |mut connection| connection.close(), false),
+            ("FIN", truncate, by_fin),
+            ("reset", Connection::reset, by_reset),
+        ];
+        let requests = [("client", KEEP_ALIVE), ("server", REQUEST)];
+        for ((way, leave, dropped), (first, request)) in ways.iter().flat_map(|way| requests.map(|first| (*way, first)))
+        {
+            let client = site.raw(server.1);
+            let before = java.handshakes();
+            let mut connection = client.connect(java.address(), NAME);
+            connection.write(request);
+            read_answer(&mut connection);
+            if request == REQUEST {
+                assert_eq!(connection.read_to_end(), (vec![], Ending::Clean), "{jvm:?} {server:?}");
+            }
+            leave(connection);
+            java.idle();
+            let next = client.visit(java.address(), NAME);
+            assert_eq!(next.resumed, !dropped, "{jvm:?} {server:?}: {way}, the {first} first");
+            java.expect_handshakes(before.full + 1 + u64::from(dropped), before.resumed + u64::from(!dropped));
+        }
+    }
+}
+
+fn half_close(mut connection: Connection) {
+    connection.half_close();
+    assert_eq!(connection.read_to_end(), (vec![], Ending::Clean));
+}
+
+fn truncate(mut connection: Connection) {
+    connection.truncate();
+    connection.read_to_end();
+}
+
 /// Reads up to the end of the body.
 fn read_answer(connection: &mut Connection) {
     let mut answer = Vec::new();
@@ -161,4 +305,21 @@ fn read_answer(connection: &mut Connection) {
         answer.extend(connection.read(1));
     }
     assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn one_java_is_many_backends() {
+    require!("javac", "java");
+    let site = Site::new();
+    let servers = [(Api::Engine, Version::Tls12), (Api::Socket, Version::Tls12)].repeat(50);
+    let javas = Jvm::new(Release::Java17).serve(&site.scratch, &site.certificate, &servers);
+    let addresses: BTreeSet<_> = javas.iter().map(Backend::address).collect();
+    assert_eq!(addresses.len(), 100);
+    // One client for all: a session of one is worth nothing to the next.
+    let client = site.raw(Version::Tls12);
+    for java in &javas {
+        let resumed = [(); 2].map(|()| client.visit(java.address(), NAME).resumed);
+        assert_eq!(resumed, [false, true]);
+        java.expect_handshakes(1, 1);
+    }
 }

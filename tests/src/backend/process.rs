@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::deadline::{self, until};
@@ -18,12 +18,21 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a server.
+    /// Starts a server that nobody talks to.
     pub(super) fn start(scratch: &Scratch, command: &mut Command) -> Self {
         let said = said(scratch, command);
         let file = File::create(&said).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: spawn(command), said }
+    }
+
+    /// Starts a server that is talked to over its standard input and output.
+    pub(super) fn start_talking(scratch: &Scratch, command: &mut Command) -> (Self, ChildStdin, ChildStdout) {
+        let said = said(scratch, command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&said).unwrap());
+        let mut child = spawn(command);
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        (Self { child, said }, stdin, stdout)
     }
 
     /// What it has said so far, in whole lines.
