@@ -1,8 +1,9 @@
-//! TLS servers that people run, to stand behind an edge.
+//! TLS servers to stand behind an edge: the ones people run, and one that misbehaves.
 //!
-//! They answer any GET with `200 OK`, and say for themselves how many handshakes they have seen that were
+//! Those people run answer any GET with `200 OK`, and say for themselves how many handshakes they have seen that were
 //! full, and how many resumed. What each does with sessions is in `tests/tests/backends.rs`.
 
+pub mod bad;
 pub mod gnutls;
 pub mod haproxy;
 pub mod java;

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
+use raincheck_tests::backend::bad::{self, Fault};
 use raincheck_tests::backend::gnutls::Gnutls;
 use raincheck_tests::backend::haproxy::Haproxy;
 use raincheck_tests::backend::java::{Api, Java, Jvm};
@@ -11,13 +15,14 @@ use raincheck_tests::backend::nginx::Nginx;
 use raincheck_tests::backend::openssl::OpenSsl;
 use raincheck_tests::backend::{Backend, Handshakes, Resumption};
 use raincheck_tests::client::{Ending, Version, openssl};
+use raincheck_tests::hello::Hello;
 use raincheck_tests::java::{BOUNCY_CASTLE, Release};
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::pki::Authority;
 use raincheck_tests::raw::{Connection, REQUEST, Raw};
 use raincheck_tests::require;
 use raincheck_tests::site::{NAME, Site};
-use raincheck_tests::upstream::BODY;
+use raincheck_tests::upstream::{BODY, End};
 
 const ALL: [Resumption; 3] = [Resumption::SessionIds, Resumption::Tickets, Resumption::Tls13];
 const KEEP_ALIVE: &[u8] = b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n";
@@ -321,5 +326,65 @@ fn one_java_is_many_backends() {
         let resumed = [(); 2].map(|()| client.visit(java.address(), NAME).resumed);
         assert_eq!(resumed, [false, true]);
         java.expect_handshakes(1, 1);
+    }
+}
+
+#[test]
+fn faults_before_the_handshake_is_over() {
+    let site = Site::new();
+    let hello = Hello::to(NAME).wire();
+    let says = |fault| {
+        let bad = bad::start(fault, &site.certificate);
+        let mut client = TcpStream::connect(bad.address()).unwrap();
+        client.write_all(&hello).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).unwrap();
+        assert_eq!(bad.ended(0).start, hello, "{fault:?}");
+        said
+    };
+    assert_eq!(says(Fault::Silent), b"");
+    assert!(says(Fault::Garbage).starts_with(b"SSH-2.0-"));
+    assert_eq!(says(Fault::EndsAfterClientHello), b"");
+    let half = says(Fault::EndsInServerHello);
+    let [22, 3, 3, high, low, 2, ref rest @ ..] = half[..] else { panic!("no ServerHello: {half:?}") };
+    assert!(rest.len() + 1 < usize::from(u16::from_be_bytes([high, low])), "{half:?}");
+}
+
+#[test]
+fn faults_after_the_handshake() {
+    let site = Site::new();
+    for version in [Version::Tls12, Version::Tls13] {
+        let asked = |fault| {
+            let bad = bad::start(fault, &site.certificate);
+            let mut connection = site.raw(version).connect(bad.address(), NAME);
+            connection.write(REQUEST);
+            (bad, connection)
+        };
+        let whole = |fault| {
+            let (bad, mut connection) = asked(fault);
+            let (answer, ending) = connection.read_to_end();
+            connection.half_close();
+            assert_eq!(bad.ended(0).end, Some(End::Finished), "{version:?}: {fault:?}");
+            (String::from_utf8(answer).unwrap(), ending)
+        };
+        let (answer, ending) = whole(Fault::None);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(BODY), "{answer}");
+        assert!(!answer.to_ascii_lowercase().contains("content-length"), "{answer}");
+        assert_eq!(ending, Ending::Clean, "{version:?}");
+        assert_eq!(whole(Fault::Truncates), (answer.clone(), Ending::Truncated), "{version:?}");
+        assert_eq!(whole(Fault::EndsAfterHandshake), (String::new(), Ending::Truncated), "{version:?}");
+
+        // To be slow is what this one is about.
+        let (pause, start) = (Duration::from_millis(2), Instant::now());
+        assert_eq!(whole(Fault::Slow(pause)), (answer.clone(), Ending::Clean), "{version:?}");
+        assert!(start.elapsed() >= pause * u32::try_from(answer.len()).unwrap(), "{:?}", start.elapsed());
+
+        let (bad, mut connection) = asked(Fault::EndlessHead);
+        let head = connection.read(1_000_000);
+        assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert!(!head.windows(4).any(|window| window == b"\r\n\r\n"));
+        drop(connection);
+        bad.ended(0);
     }
 }
