@@ -7,32 +7,14 @@ use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
 
 use crate::buffer::Scratch;
-use crate::channel::{Channel, poll_read};
+use crate::channel::poll_read;
 use crate::endpoint::Endpoint;
 use crate::hello::{self, ClientHello};
-use crate::reason::Outcome;
 use crate::session::Session;
-use crate::stream::{Closed, Refused, ServerStream};
+use crate::stream::{Closed, HandshakeError, Opened, ServerStream};
 
-/// A connection whose handshake is over.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The connection.
-    pub stream: ServerStream,
-    /// How the handshake went.
-    pub outcome: Outcome,
-    /// The application data that came along with the client's last flight.
-    pub first: Vec<u8>,
-}
-
-/// Why a handshake did not come to its end.
-#[derive(Debug)]
-pub enum HandshakeError {
-    /// The peer left, with a FIN or a reset.
-    Left(Closed),
-    /// The peer broke the protocol, asks for what is not served, or is not to be trusted.
-    Tls(rustls::Error, Refused<Session>),
-}
+/// A client's connection whose handshake is over.
+pub type Accepted = Opened<Session>;
 
 impl ServerStream {
     /// Takes the server's part of a handshake on `tcp`, of which `received` was read already.
@@ -45,20 +27,13 @@ impl ServerStream {
         tcp: TcpStream,
         endpoint: &Arc<Endpoint>,
         received: Vec<u8>,
-    ) -> Result<Accepted, HandshakeError> {
+    ) -> Result<Accepted, HandshakeError<Session>> {
         let mut opening = Opening { tcp, received };
         let hello = poll_fn(|cx| opening.poll_hello(cx)).await.map_err(HandshakeError::Left)?;
-        // A configuration that made an Endpoint makes connections too.
-        let session =
-            endpoint.connection(hello.as_deref()).map_err(|error| HandshakeError::Left(Closed::Fault(error)))?;
+        let session = endpoint.connection(hello.as_deref()).map_err(HandshakeError::Ours)?;
         drop(hello);
         let Opening { tcp, received } = opening;
-        let mut channel = Box::new(Channel::new(tcp, session));
-        match channel.handshake(&received).await {
-            Ok((outcome, first)) => Ok(Accepted { stream: Self::new(channel), outcome, first }),
-            Err(Closed::Fault(error)) => Err(HandshakeError::Tls(error, Refused::new(channel))),
-            Err(left) => Err(HandshakeError::Left(left)),
-        }
+        Self::open(tcp, session, &received).await
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::buffer::{Buffer, READ, Scratch};
 use crate::engine::Side;
+use crate::send_queue;
 use crate::stream::{Closed, Event};
 
 /// A socket and a TLS session, and what is between them. It is large, and lives in one place from the handshake on.
@@ -27,6 +28,18 @@ pub(crate) struct Channel<S> {
     is_reset: bool,
     /// How the peer ended its side, where it did so along with its last flight.
     ended: Option<Box<Closed>>,
+    heard: Heard,
+}
+
+/// What was heard of the peer's end.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing: it may still write.
+    Nothing,
+    /// Its close_notify, and no FIN yet.
+    CloseNotify,
+    /// The end of TCP: a FIN or a reset.
+    End,
 }
 
 /// How a handshake went, and the application data that came along with the peer's last flight; or how the peer ended it.
@@ -34,7 +47,7 @@ pub(crate) type Handshake<S> = Result<(<S as Side>::Outcome, Vec<u8>), Closed>;
 
 impl<S: Side> Channel<S> {
     pub(crate) fn new(tcp: TcpStream, session: S) -> Self {
-        Self { tcp, session, unsent: Vec::new(), is_reset: false, ended: None }
+        Self { tcp, session, unsent: Vec::new(), is_reset: false, ended: None, heard: Heard::Nothing }
     }
 
     /// Takes the handshake to its end; `received` has been read already.
@@ -78,6 +91,16 @@ impl<S: Side> Channel<S> {
         Some(Ok((outcome, scratch.plain.filled().to_vec())))
     }
 
+    /// How many bytes are not with the peer yet, as far as it is known.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.unsent.len() + send_queue::length(&self.tcp)
+    }
+
+    /// What was heard of the peer's end.
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard
+    }
+
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Event> {
         if let Some(closed) = self.ended.take() {
             scratch.plain.clear();
@@ -97,6 +120,7 @@ impl<S: Side> Channel<S> {
         match ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming)) {
             Ok(length) if length > 0 => Poll::Ready(self.digest(scratch)),
             end => {
+                self.heard = Heard::End;
                 scratch.plain.clear();
                 let closed = if end.is_err() || self.is_reset { Closed::Reset } else { Closed::Truncated };
                 Poll::Ready(Some(Event::Closed(closed)))
@@ -115,6 +139,7 @@ impl<S: Side> Channel<S> {
         match fed {
             Ok(fed) => {
                 if fed.peer_closed {
+                    self.heard = Heard::CloseNotify;
                     Some(Event::Closed(Closed::Clean))
                 } else {
                     (!scratch.plain.is_empty()).then_some(Event::Data)
@@ -165,8 +190,10 @@ impl<S: Side> Channel<S> {
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<io::Result<()>> {
         loop {
             scratch.incoming.clear();
-            if ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming))? == 0 {
-                return Poll::Ready(Ok(()));
+            let read = ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming));
+            if !matches!(read, Ok(1..)) {
+                self.heard = Heard::End;
+                return Poll::Ready(read.map(|_| ()));
             }
         }
     }

@@ -153,7 +153,7 @@ pub(crate) fn tls13_suite(config: &ServerConfig, offered: &[u16]) -> Option<u16>
         .find(|suite| offered.contains(suite))
 }
 
-fn provider(suites: &[SupportedCipherSuite]) -> CryptoProvider {
+pub(crate) fn provider(suites: &[SupportedCipherSuite]) -> CryptoProvider {
     CryptoProvider {
         cipher_suites: suites.to_vec(),
         kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
@@ -185,7 +185,7 @@ const AES: [SupportedCipherSuite; 6] = [
     suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 ];
 
-const PREFERRING_AES: [SupportedCipherSuite; 9] = {
+pub(crate) const PREFERRING_AES: [SupportedCipherSuite; 9] = {
     let [a, b, c] = CHACHA;
     let [d, e, f, g, h, i] = AES;
     [d, e, f, g, h, i, a, b, c]

@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod buffer;
 mod channel;
+pub mod client;
 pub mod client_chain;
 pub mod endpoint;
 pub mod engine;
@@ -21,12 +22,13 @@ pub mod session_cache;
 pub mod stream;
 pub mod ticketer;
 
-pub use accept::{Accepted, HandshakeError};
+pub use accept::Accepted;
 pub use buffer::{Buffer, Scratch};
+pub use client::{ClientOutcome, ClientSession, ClientStream, Connected, Connector, ConnectorSettings};
 pub use endpoint::{Endpoint, Renewal, Rings, Settings};
 pub use hello::ClientHello;
 pub use policy::{ClientAuthMode, Policy};
 pub use reason::{Kind, Outcome, Reason};
 pub use session::Session;
 pub use session_cache::SessionCache;
-pub use stream::{Closed, Closing, Event, Refused, ServerStream, Stream};
+pub use stream::{Closed, Closing, Event, HandshakeError, Opened, Refused, ServerStream, Stream};

@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::net::SendFlags;
+use rustix::net::{SendFlags, Shutdown};
 use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::buffer::{Buffer, Scratch};
 use crate::channel::Channel;
 use crate::engine::Side;
-use crate::send_queue;
 use crate::session::Session;
 
 /// An open connection: both sides may write.
@@ -24,6 +24,28 @@ pub struct Stream<S> {
 
 /// A client's connection, as the server has it.
 pub type ServerStream = Stream<Session>;
+
+/// A connection whose handshake is over.
+#[derive(Debug)]
+pub struct Opened<S: Side> {
+    /// The connection.
+    pub stream: Stream<S>,
+    /// How the handshake went.
+    pub outcome: S::Outcome,
+    /// The application data that came along with the peer's last flight.
+    pub first: Vec<u8>,
+}
+
+/// Why a handshake did not come to its end.
+#[derive(Debug)]
+pub enum HandshakeError<S> {
+    /// The peer left, with a FIN or a reset.
+    Left(Closed),
+    /// The peer broke the protocol, asks for what is not served, or is not to be trusted.
+    Tls(rustls::Error, Refused<S>),
+    /// It could not even begin.
+    Ours(rustls::Error),
+}
 
 /// A connection that has sent its close_notify: all it can do is read on.
 #[derive(Debug)]
@@ -61,8 +83,14 @@ pub enum Closed {
 }
 
 impl<S: Side> Stream<S> {
-    pub(crate) fn new(channel: Box<Channel<S>>) -> Self {
-        Self { channel }
+    /// Takes a handshake to its end on `tcp`, of which `received` was read already.
+    pub(crate) async fn open(tcp: TcpStream, session: S, received: &[u8]) -> Result<Opened<S>, HandshakeError<S>> {
+        let mut channel = Box::new(Channel::new(tcp, session));
+        match channel.handshake(received).await {
+            Ok((outcome, first)) => Ok(Opened { stream: Self { channel }, outcome, first }),
+            Err(Closed::Fault(error)) => Err(HandshakeError::Tls(error, Refused { channel })),
+            Err(left) => Err(HandshakeError::Left(left)),
+        }
     }
 
     /// Reads once, into [`Scratch::plain`], which is emptied first.
@@ -113,9 +141,20 @@ impl<S: Side> Stream<S> {
         Closing { channel: self.channel, fin_sent: false }
     }
 
-    /// What is left after [`Closed::Fault`]: the alert has still to arrive.
+    /// Ends our side without close_notify: what was written is not all there was.
+    pub fn cut_short(self) -> Closing<S> {
+        let _ = rustix::net::shutdown(&self.channel.tcp, Shutdown::Write);
+        Closing { channel: self.channel, fin_sent: true }
+    }
+
+    /// What is left after [`Closed::Fault`]: the alert has still to arrive. Or after what the peer must not take for all.
     pub fn refuse(self) -> Refused<S> {
         Refused { channel: self.channel }
+    }
+
+    /// How many bytes the peer has not acknowledged yet.
+    pub fn unacknowledged(&self) -> usize {
+        self.channel.unacknowledged()
     }
 
     /// The TLS side of it: names, chain, suite.
@@ -137,13 +176,13 @@ impl<S: Side> Closing<S> {
 
     /// How many bytes, close_notify included, the peer has not acknowledged yet.
     pub fn unacknowledged(&self) -> usize {
-        self.channel.unsent.len() + send_queue::length(&self.channel.tcp)
+        self.channel.unacknowledged()
     }
 
-    /// Sends what is left, close_notify last, and then the FIN: there are clients that wait for nothing less.
+    /// Sends what is left, close_notify last; and then, as a server, the FIN: there are clients that wait for nothing less.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.channel.poll_flush(cx))?;
-        if !std::mem::replace(&mut self.fin_sent, true) {
+        if S::FIN_FOLLOWS && !std::mem::replace(&mut self.fin_sent, true) {
             ready!(Pin::new(&mut self.channel.tcp).poll_shutdown(cx))?;
         }
         Poll::Ready(Ok(()))
@@ -154,6 +193,12 @@ impl<S: Side> Closing<S> {
         Refused { channel: self.channel }
     }
 
+    pub(crate) fn into_channel(self) -> Box<Channel<S>> {
+        self.channel
+    }
+}
+
+impl Closing<Session> {
     /// Waits, no longer than `limit`, until all is sent and the peer has ended its side too;
     /// what it still sends is thrown away. `None` if the time was not enough.
     pub async fn finish(mut self, limit: Duration) -> Option<Closed> {
@@ -174,8 +219,8 @@ impl<S: Side> Closing<S> {
 }
 
 impl<S: Side> Refused<S> {
-    pub(crate) fn new(channel: Box<Channel<S>>) -> Self {
-        Self { channel }
+    pub(crate) fn into_channel(self) -> Box<Channel<S>> {
+        self.channel
     }
 
     /// Sends the alert and the FIN, then reads whatever the peer is still sending until it is

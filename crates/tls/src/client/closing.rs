@@ -1,0 +1,94 @@
+//! How a connection ends that we opened.
+//!
+//! Whoever closes its side of TCP first keeps the connection in TIME_WAIT for a minute, and a port with it; whoever closes
+//! without close_notify may cost the other its session. So our side says close_notify, and then waits for the server's end
+//! before it touches TCP:
+//!
+//! - a FIN came: a plain close, and TIME_WAIT is the server's;
+//! - its close_notify came, and no FIN: a reset, once nothing of ours is on its way, leaves TIME_WAIT to nobody;
+//! - nothing came: our FIN, and TIME_WAIT is ours.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use tokio::io::AsyncWrite;
+use tokio::time::{sleep, timeout};
+
+use super::ClientSession;
+use crate::buffer::Scratch;
+use crate::channel::{Channel, Heard};
+use crate::send_queue;
+use crate::stream::{Closed, Closing, Event, Refused};
+
+impl Closing<ClientSession> {
+    /// Ends the connection, which takes twice `limit` at most. Answers how the server ended its side; `None` if it did not.
+    pub async fn finish(self, limit: Duration) -> Option<Closed> {
+        let mut channel = self.into_channel();
+        let mut closed = None;
+        let ended = async {
+            poll_fn(|cx| channel.poll_flush(cx)).await?;
+            while channel.heard() == Heard::Nothing {
+                let event = poll_fn(|cx| Scratch::lend(|scratch| channel.poll_event(cx, scratch))).await;
+                if let Event::Closed(how) = event {
+                    closed = Some(how);
+                    break;
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        let _ = timeout(limit, ended).await;
+        part(channel, limit).await;
+        closed
+    }
+}
+
+impl Refused<ClientSession> {
+    /// Ends a connection that is over but for the alert we owe, in twice `limit` at most.
+    pub async fn finish(self, limit: Duration) {
+        let mut channel = self.into_channel();
+        let _ = timeout(limit, async {
+            poll_fn(|cx| channel.poll_flush(cx)).await?;
+            poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await
+        })
+        .await;
+        part(channel, limit).await;
+    }
+}
+
+/// Lets go of the socket.
+async fn part(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
+    if channel.heard() == Heard::CloseNotify {
+        // The FIN is often right behind.
+        poll_fn(|cx| {
+            let _ = Scratch::lend(|scratch| channel.poll_discard(cx, scratch));
+            Poll::Ready(())
+        })
+        .await;
+    }
+    match channel.heard() {
+        Heard::End => {}
+        Heard::CloseNotify => {
+            let _ = timeout(limit, until_acknowledged(&channel)).await;
+            let _ = sockopt::set_socket_linger(&channel.tcp, Some(Duration::ZERO));
+        }
+        Heard::Nothing => {
+            let _ = timeout(limit, async {
+                poll_fn(|cx| Pin::new(&mut channel.tcp).poll_shutdown(cx)).await?;
+                poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await
+            })
+            .await;
+        }
+    }
+}
+
+/// The kernel tells nobody when an acknowledgement comes; so it is asked, ever less often.
+async fn until_acknowledged(channel: &Channel<ClientSession>) {
+    let mut pause = Duration::from_micros(250);
+    while send_queue::length(&channel.tcp) > 0 {
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
