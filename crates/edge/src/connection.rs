@@ -13,7 +13,7 @@ use crate::counters::{Failure, How, Side, Within};
 use crate::proxy_protocol::{self, Addresses, Tls};
 use crate::service::Service;
 use crate::tcp::{LINGER, Relay, Relayed};
-use crate::upstream::{Client, Connected, Server};
+use crate::upstream::{Client, ConnectError, Connected, Server};
 
 /// A connection that was accepted.
 #[derive(Debug)]
@@ -73,6 +73,10 @@ async fn accept(connection: Connection, service: &Service, record: &mut Record) 
         Ok(Err(failure)) => return Err(failure),
         Ok(Ok(Ok(accepted))) => return Ok(accepted),
         Ok(Ok(Err(HandshakeError::Left(_)))) => return Err(Failure::Left),
+        Ok(Ok(Err(HandshakeError::Ours(error)))) => {
+            record.fault = Some(error);
+            return Err(Failure::Tls);
+        }
         Ok(Ok(Err(HandshakeError::Tls(error, refused)))) => (error, refused),
     };
     refused.drain(LINGER).await;
@@ -120,16 +124,16 @@ async fn connect(accepted: Accepted, service: &Service, record: &mut Record) -> 
     let connected = service.upstream.connect(&client, first).await;
     record.outcome = Some(outcome);
     match connected {
-        Ok(Connected { io, unsent, server, within }) => {
+        Ok(Connected { io, unsent, answer, server, within }) => {
             record.server = server;
-            Some((Relay::new(stream, io, unsent), within))
+            Some((Relay::new(stream, io, unsent, &answer), within))
         }
         Err(error) => {
             // No answer at all must not look like an empty one: no close_notify.
             service.counters.no_server();
             service.counters.bytes_in.add(record.bytes.0);
             service.counters.closed(Side::Client, How::Reset);
-            record.upstream_error = Some(error);
+            record.upstream_error = Some(Box::new(error));
             None
         }
     }
@@ -168,7 +172,7 @@ struct Record {
     failure: Option<Failure>,
     fault: Option<rustls::Error>,
     server: Option<Arc<Server>>,
-    upstream_error: Option<std::io::Error>,
+    upstream_error: Option<Box<ConnectError>>,
     bytes: (u64, u64),
     closed: Option<(How, Option<How>)>,
 }

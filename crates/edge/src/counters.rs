@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use raincheck_keyring::{Change, KeyName, KeyState, Ring};
-use raincheck_tls::{Kind, Outcome, Reason};
+use raincheck_tls::{ClientOutcome, Closed, Kind, Outcome, Reason};
 use rustls::ProtocolVersion;
 
 /// A number that grows.
@@ -137,6 +137,16 @@ impl How {
             Self::Truncated => "truncated",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl From<&Closed> for How {
+    fn from(closed: &Closed) -> Self {
+        match closed {
+            Closed::Clean => Self::Clean,
+            Closed::Truncated => Self::Truncated,
+            Closed::Reset | Closed::Fault(_) => Self::Reset,
         }
     }
 }
@@ -288,6 +298,84 @@ impl ListenerCounters {
     /// How many connections no server could be reached for.
     pub fn without_server(&self) -> u64 {
         self.refused_upstream.value()
+    }
+}
+
+/// What a connection to a server is for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It carries a client's bytes.
+    Traffic,
+    /// It finds out whether the server can serve.
+    Check,
+}
+
+impl Purpose {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Traffic, Self::Check];
+
+    /// The word for logs and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Traffic => "traffic",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// What is counted for one server.
+#[derive(Debug, Default)]
+pub struct ServerCounters {
+    /// Connections open to it now, those of checks apart.
+    pub open: Arc<Gauge>,
+    /// Connections made to it, likewise.
+    pub connections: Count,
+    /// Connections it refused, did not answer in time, or did not get through TLS.
+    pub failures: Count,
+    /// Checks that passed.
+    pub checks_passed: Count,
+    /// Checks that failed.
+    pub checks_failed: Count,
+    /// How often checks took it down.
+    pub downs: Count,
+    handshakes: [[Count; Kind::ALL.len()]; 2],
+    refused: [Count; 2],
+    failed_handshakes: [Count; 2],
+}
+
+impl ServerCounters {
+    /// Counts a TLS handshake that ended well.
+    pub fn handshake(&self, purpose: Purpose, outcome: &ClientOutcome) {
+        self.handshakes[purpose as usize][outcome.kind as usize].increment();
+        if outcome.refused {
+            self.refused[purpose as usize].increment();
+        }
+    }
+
+    /// Counts a TLS handshake that came to nothing.
+    pub fn handshake_failed(&self, purpose: Purpose) {
+        self.failed_handshakes[purpose as usize].increment();
+    }
+
+    /// How many handshakes were of that kind.
+    pub fn handshakes(&self, purpose: Purpose, kind: Kind) -> u64 {
+        self.handshakes[purpose as usize][kind as usize].value()
+    }
+
+    /// How many of the full ones were full although a session was offered.
+    pub fn refused(&self, purpose: Purpose) -> u64 {
+        self.refused[purpose as usize].value()
+    }
+
+    /// How many handshakes came to nothing.
+    pub fn failed_handshakes(&self, purpose: Purpose) -> u64 {
+        self.failed_handshakes[purpose as usize].value()
+    }
+
+    /// All handshakes, and the full ones among them, whatever they were for.
+    pub fn handshakes_and_full(&self) -> (u64, u64) {
+        let of = |kind| Purpose::ALL.into_iter().map(|purpose| self.handshakes(purpose, kind)).sum::<u64>();
+        (Kind::ALL.into_iter().map(of).sum(), of(Kind::Full))
     }
 }
 

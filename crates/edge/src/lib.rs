@@ -1,7 +1,7 @@
 //! The edge: terminates TLS, balances load, and sees to it that sessions resume.
 //!
 //! [`run`] is all of it. One thread per core accepts and serves ([`worker`], [`connection`], [`tcp`]); the thread that
-//! called `run` does everything else: keys, signals, reloads and answering questions ([`admin`]).
+//! called `run` has keys, signals, reloads and answering questions ([`admin`]); one more watches the servers ([`watcher`]).
 
 pub mod access_log;
 pub mod admin;
@@ -15,7 +15,9 @@ pub mod proxy_protocol;
 mod server;
 pub mod service;
 pub mod tcp;
+pub mod tls_end;
 pub mod upstream;
+pub mod watcher;
 pub mod worker;
 
 pub use config::{Config, ConfigErrors};

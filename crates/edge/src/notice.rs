@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::ConfigErrors;
+use crate::upstream::check::Failed;
 
 /// Something worth a line on standard error.
 #[derive(Debug)]
@@ -45,6 +46,31 @@ pub enum Notice {
         /// The listener's name.
         listener: String,
     },
+    /// A server takes no connections any more: its checks failed.
+    ServerDown {
+        /// The upstream's name.
+        upstream: String,
+        /// The server's.
+        server: String,
+        /// What the last check found.
+        why: Arc<Failed>,
+    },
+    /// A server takes connections again.
+    ServerUp {
+        /// The upstream's name.
+        upstream: String,
+        /// The server's.
+        server: String,
+    },
+    /// The name of a server leads somewhere else.
+    ServerMoved {
+        /// The upstream's name.
+        upstream: String,
+        /// The server's.
+        server: String,
+        /// Where it is now.
+        address: SocketAddr,
+    },
 }
 
 /// Why a reload failed.
@@ -77,6 +103,11 @@ impl fmt::Display for Notice {
             }
             Self::Full { listener } => {
                 write!(f, "listener {listener} has reached max-connections: more wait to be accepted")
+            }
+            Self::ServerDown { upstream, server, why } => write!(f, "server {upstream}/{server} is down: {why}"),
+            Self::ServerUp { upstream, server } => write!(f, "server {upstream}/{server} is up"),
+            Self::ServerMoved { upstream, server, address } => {
+                write!(f, "server {upstream}/{server} is at {address} now")
             }
         }
     }
@@ -143,6 +174,14 @@ pub enum Error {
     Tls {
         /// The listener's name.
         listener: String,
+        /// What rustls has against it.
+        error: rustls::Error,
+    },
+    /// The same, towards servers.
+    #[error("upstream {upstream}: {error}")]
+    UpstreamTls {
+        /// The upstream's name.
+        upstream: String,
         /// What rustls has against it.
         error: rustls::Error,
     },

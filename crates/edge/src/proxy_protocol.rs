@@ -1,5 +1,6 @@
 //! The PROXY protocol, versions 1 and 2: who the client is, said in front of the connection.
 
+use crate::config::ProxyVersion;
 use std::net::{IpAddr, SocketAddr};
 
 use ppp::{v1, v2};
@@ -123,6 +124,15 @@ pub fn write_v1(addresses: Addresses) -> Vec<u8> {
 /// A header of version 2, with what is known of TLS.
 pub fn write_v2(addresses: Addresses, tls: Tls<'_>) -> Vec<u8> {
     build_v2(addresses, tls).expect("names and protocols from a ClientHello fit the header's 16-bit length")
+}
+
+/// The header of a connection that no client is behind.
+pub fn write_own(version: ProxyVersion) -> Vec<u8> {
+    match version {
+        ProxyVersion::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+        // LOCAL, of unspecified family, nothing behind it.
+        ProxyVersion::V2 => [v2::PROTOCOL_PREFIX, &[0x20, 0, 0, 0]].concat(),
+    }
 }
 
 fn build_v2(addresses: Addresses, tls: Tls<'_>) -> std::io::Result<Vec<u8>> {

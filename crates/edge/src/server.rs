@@ -19,6 +19,7 @@ use crate::listener;
 use crate::notice::{Error, Notice, Notices, ReloadError};
 use crate::service::{Common, Service};
 use crate::upstream::Upstream;
+use crate::watcher::Watcher;
 use crate::worker::{Gate, Worker};
 
 /// Runs the edge on this thread and its workers, until SIGTERM or SIGINT; SIGHUP reloads.
@@ -76,6 +77,7 @@ struct Server {
     gates: HashMap<SocketAddr, Arc<Gate>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     admin: admin::Admin,
+    watcher: Watcher,
     log_writer: Option<Writer>,
     fixed: Fixed,
 }
@@ -99,8 +101,18 @@ impl Server {
             .map(|number| Worker::start(number, common.access_log.clone()))
             .collect::<Result<_, _>>()
             .map_err(Error::Thread)?;
-        let mut server =
-            Self { common, workers, gates: HashMap::new(), snapshot, admin, log_writer, fixed: Fixed::of(&config) };
+        let watcher = Watcher::start(common.notices.clone()).map_err(Error::Thread)?;
+        watcher.watch(&planned.upstreams);
+        let mut server = Self {
+            common,
+            workers,
+            gates: HashMap::new(),
+            snapshot,
+            admin,
+            watcher,
+            log_writer,
+            fixed: Fixed::of(&config),
+        };
         server.open_gates(opened, &planned);
         if let Some(address) = server.admin.address() {
             server.common.notices.tell(Notice::Admin(address));
@@ -140,6 +152,7 @@ impl Server {
         self.gates.retain(|address, _| planned.service_at(*address).is_some());
         let addresses = addresses(&self.gates, &opened);
         self.snapshot.store(Arc::new(planned.snapshot(&self.common, self.workers.len(), addresses)));
+        self.watcher.watch(&planned.upstreams);
         self.open_gates(opened, &planned);
         for setting in self.fixed.changed(&Fixed::of(&config)) {
             self.common.notices.tell(Notice::NeedsRestart { setting });
@@ -184,7 +197,7 @@ impl Server {
             }
             () = signals.until_end() => {}
         }
-        drop((self.common, self.snapshot, snapshot, self.gates, self.admin));
+        drop((self.common, self.snapshot, snapshot, self.gates, self.admin, self.watcher));
         if let Some(writer) = self.log_writer {
             // Not on this thread: the admin side's tasks know the services, and with them the log, until the runtime has
             // come round to drop them. A panic of the writer has been printed already.
@@ -237,9 +250,11 @@ impl Plan {
             .map(|upstream| {
                 let same = |before: &&Arc<Upstream>| before.name() == upstream.name;
                 let predecessor = before.and_then(|before| before.upstreams.iter().find(same));
-                Arc::new(Upstream::new(upstream, predecessor.map(|upstream| &**upstream)))
+                Upstream::new(upstream, predecessor.map(|upstream| &**upstream))
+                    .map(Arc::new)
+                    .map_err(|error| Error::UpstreamTls { upstream: upstream.name.clone(), error })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let services = config
             .listeners
             .iter()

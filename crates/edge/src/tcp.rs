@@ -6,11 +6,11 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use raincheck_tls::buffer::READ;
-use raincheck_tls::{Buffer, Closed, Closing, Event, Scratch, ServerStream, Session};
+use raincheck_tls::{Buffer, Closed, Event, Scratch, ServerStream, Session};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::counters::How;
+use crate::tls_end::TlsEnd;
 use crate::upstream::UpstreamIo;
 
 /// What came of a relayed connection.
@@ -31,17 +31,20 @@ pub struct Relayed {
 /// Both directions of a connection, and how far each has come.
 #[derive(Debug)]
 pub struct Relay {
-    client: Client,
+    client: TlsEnd<Session>,
     client_ended: Option<Closed>,
     /// Whether the client can still be written to. What the server says afterwards is thrown away, but what the client
     /// had said before is still read: a reset does not take that back.
     client_takes: bool,
+    /// Whether the client had still something to read when it had said its last. What it may say all the same has to be
+    /// read then: unread, it would reset the connection.
+    client_lags: bool,
     upstream: UpstreamIo,
     upstream_ended: Option<How>,
     /// The same for the server: its answer may be there although it takes no more questions.
     upstream_takes: bool,
-    /// Whether a write to the server failed of anything but its end. That took the socket's error with it: the read that
-    /// follows shows a plain end, and it is none.
+    /// Whether a write to a server without TLS failed of anything but its end. That took the socket's error with it: the
+    /// read that follows shows a plain end, and it is none.
     upstream_broke: bool,
     /// Whether the server knows that the client is done.
     upstream_told: bool,
@@ -49,14 +52,6 @@ pub struct Relay {
     unsent: Vec<u8>,
     bytes_in: u64,
     bytes_out: u64,
-}
-
-#[derive(Debug)]
-enum Client {
-    Open(ServerStream),
-    Closing(Closing<Session>),
-    /// For the moment in which one becomes the other.
-    Between,
 }
 
 /// Why a relay ended.
@@ -71,12 +66,14 @@ enum End {
 type Moved = Result<bool, End>;
 
 impl Relay {
-    /// Between `client` and `upstream`; `unsent` is what the client has said already and the server has not heard.
-    pub fn new(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>) -> Self {
-        Self {
-            client: Client::Open(client),
+    /// Between `client` and `upstream`; `unsent` is what the client has said already and the server has not heard, `answer`
+    /// is what the server has said already.
+    pub fn new(client: ServerStream, upstream: UpstreamIo, unsent: Vec<u8>, answer: &[u8]) -> Self {
+        let mut relay = Self {
+            client: TlsEnd::Open(client),
             client_ended: None,
             client_takes: true,
+            client_lags: false,
             upstream,
             upstream_ended: None,
             upstream_takes: true,
@@ -85,7 +82,11 @@ impl Relay {
             bytes_in: 0,
             bytes_out: 0,
             unsent,
+        };
+        if !answer.is_empty() {
+            Scratch::lend(|scratch| relay.answer(answer, &mut scratch.outgoing));
         }
+        relay
     }
 
     /// Carries bytes both ways until both sides are done, or nothing moved for `limit`.
@@ -95,13 +96,35 @@ impl Relay {
             let mut timer = pin!(sleep_until(idle.due));
             poll_fn(|cx| self.poll(cx, &mut idle, timer.as_mut())).await
         };
-        if let Some(Closed::Fault(_)) = self.client_ended {
-            // The server need not wait until the alert has arrived.
-            let _ = poll_fn(|cx| self.upstream.poll_shutdown(cx)).await;
-            let client = std::mem::replace(&mut self.client, Client::Between);
-            Box::pin(client.refuse(LINGER)).await;
+        if self.owes_farewell(&end) {
+            // Seldom, so it takes no room in the others' tasks.
+            Box::pin(self.farewell(limit)).await;
         }
+        self.upstream.let_go(LINGER);
         self.result(&end)
+    }
+
+    /// Whether the client would not get, or would misunderstand, what it was told, if the connection were dropped now.
+    fn owes_farewell(&self, end: &End) -> bool {
+        match end {
+            End::UpstreamBroke => true,
+            End::BothDone => self.client_lags && self.client.unacknowledged() > 0,
+            End::ClientBroke | End::Idle => matches!(self.client_ended, Some(Closed::Fault(_))),
+        }
+    }
+
+    /// Ends the client's connection with care: an alert arrives, and so does what the server said, whether the end behind
+    /// it is one or only where the server broke off.
+    async fn farewell(&mut self, limit: Duration) {
+        // The server need not wait for that.
+        if !self.upstream_told {
+            let upstream = &mut self.upstream;
+            poll_fn(|cx| Poll::Ready(Scratch::lend(|scratch| upstream.end(cx, false, &mut scratch.outgoing)))).await;
+        }
+        match self.client.take() {
+            TlsEnd::Closing(closing) if self.client_lags => _ = closing.finish(limit).await,
+            client => client.refuse(LINGER).await,
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, idle: &mut Idle, mut timer: Pin<&mut Sleep>) -> Poll<End> {
@@ -116,7 +139,7 @@ impl Relay {
                 Ok(true) if self.only_discards() => {
                     idle.shorten(LINGER);
                     if idle.is_over() {
-                        return Poll::Ready(End::ClientBroke);
+                        return Poll::Ready(if self.client_takes { End::Idle } else { End::ClientBroke });
                     }
                 }
                 Ok(true) => idle.restart(self.patience()),
@@ -125,17 +148,15 @@ impl Relay {
                     Scratch::lend(|scratch| self.client.close(&mut scratch.outgoing));
                     idle.restart(self.patience());
                 }
-                Ok(false) => match &self.client {
-                    Client::Closing(closing) if idle.awaits(closing.unacknowledged()) => {}
-                    _ => return Poll::Ready(End::Idle),
-                },
+                Ok(false) if !self.client.is_open() && idle.awaits(self.client.unacknowledged()) => {}
+                Ok(false) => return Poll::Ready(End::Idle),
             }
         }
     }
 
     /// One step from the client to the server.
     fn step_upstream(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Moved {
-        let mut moved = self.flush_upstream(cx);
+        let mut moved = self.flush_upstream(cx, &mut scratch.outgoing);
         if !self.unsent.is_empty() {
             return Ok(moved);
         }
@@ -144,7 +165,7 @@ impl Relay {
         {
             moved = true;
             self.bytes_in += scratch.plain.len() as u64;
-            self.unsent = self.write_upstream(cx, scratch.plain.filled()).to_vec();
+            self.unsent = self.write_upstream(cx, scratch.plain.filled(), &mut scratch.outgoing).to_vec();
             if let Event::Closed(closed) = event {
                 self.client_ended = Some(closed);
             }
@@ -158,15 +179,15 @@ impl Relay {
             }
             self.upstream_told = true;
             moved = true;
-            // A server that is gone need not be told.
-            let _ = self.upstream.poll_shutdown(cx);
+            let is_whole = *closed == Closed::Clean;
+            self.upstream.end(cx, is_whole, &mut scratch.outgoing);
         }
         Ok(moved)
     }
 
     /// One step from the server to the client.
     fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Moved {
-        if self.upstream_ended.is_some() && self.upstream_told && self.client.is_sent() {
+        if self.upstream_ended.is_some() && self.upstream_told && self.client.is_sent() && self.upstream.is_sent() {
             return Err(End::BothDone);
         }
         match self.client.poll_flush(cx) {
@@ -179,66 +200,78 @@ impl Relay {
             // close into a reset. So our close waits until it has said all it has to say.
             let due = self.owes_close() && (self.bytes_out > 0 || self.client_ended.is_some());
             if due {
+                self.client_lags = self.client.unacknowledged() > 0;
                 self.client.close(&mut scratch.outgoing);
             }
             return Ok(due);
         }
-        match self.upstream.poll_read(cx, &mut scratch.plain, READ) {
-            Poll::Pending => return Ok(false),
-            Poll::Ready(read) if read.is_err() || self.upstream_broke && matches!(read, Ok(0)) => {
-                self.upstream_ended = Some(How::Reset);
+        let Poll::Ready(event) = self.upstream.poll_event(cx, scratch) else {
+            return Ok(false);
+        };
+        if !scratch.plain.is_empty() && self.client_takes {
+            self.answer(scratch.plain.filled(), &mut scratch.outgoing);
+        }
+        if let Event::Closed(closed) = event {
+            let how = if self.upstream_broke { How::Reset } else { How::from(&closed) };
+            self.upstream_ended = Some(how);
+            if how != How::Clean {
                 return Err(End::UpstreamBroke);
             }
-            Poll::Ready(Ok(0)) => self.upstream_ended = Some(How::Clean),
-            Poll::Ready(Ok(length)) if self.client_takes => {
-                self.bytes_out += length as u64;
-                self.client_takes = self.client.write(scratch.plain.filled(), &mut scratch.outgoing).is_ok();
-            }
-            Poll::Ready(_) => {}
         }
         Ok(true)
     }
 
-    /// Whether the server is done and the client was not told yet.
-    fn owes_close(&self) -> bool {
-        self.upstream_ended.is_some() && matches!(self.client, Client::Open(_))
+    /// Tells the client what the server says.
+    fn answer(&mut self, bytes: &[u8], outgoing: &mut Buffer) {
+        self.bytes_out += bytes.len() as u64;
+        self.client_takes = self.client.write(bytes, outgoing).is_ok();
     }
 
-    /// Whether all that is left to do is to read what the server says to nobody. Not to read it would reset the
-    /// connection, and the server might lose what the client had said.
+    /// Whether the server is done and the client was not told yet.
+    fn owes_close(&self) -> bool {
+        self.upstream_ended.is_some() && self.client.is_open()
+    }
+
+    /// Whether all that is left to do is to read what one side says to nobody. Not to read it would reset the connection,
+    /// and that side might lose what it was told.
     fn only_discards(&self) -> bool {
-        !self.client_takes && self.upstream_told
+        let to_server = !self.upstream_takes && self.upstream_ended.is_some() && !self.client.is_open();
+        to_server || !self.client_takes && self.upstream_told
     }
 
     /// How long the connection may rest as it stands now; `None` for as long as any.
     fn patience(&self) -> Option<Duration> {
-        match self.client {
-            Client::Closing(_) => Some(LINGER),
-            _ if self.owes_close() => Some(QUIET),
-            _ => None,
+        match &self.client {
+            TlsEnd::Open(_) => self.owes_close().then_some(QUIET),
+            // The server may have ended its side alone: then the client has as much time as ever for what it has to say.
+            _ if self.upstream_takes && self.client_ended.is_none() => None,
+            _ => Some(LINGER),
         }
     }
 
     /// Gives the server what it did not take earlier. Answers whether it took any.
-    fn flush_upstream(&mut self, cx: &mut Context<'_>) -> bool {
+    fn flush_upstream(&mut self, cx: &mut Context<'_>, outgoing: &mut Buffer) -> bool {
+        if let Poll::Ready(Err(_)) = self.upstream.poll_flush(cx) {
+            self.upstream_takes = false;
+        }
         if self.unsent.is_empty() {
             return false;
         }
         let unsent = std::mem::take(&mut self.unsent);
-        let rest = self.write_upstream(cx, &unsent);
+        let rest = self.write_upstream(cx, &unsent, outgoing);
         let moved = rest.len() < unsent.len();
         self.unsent = rest.to_vec();
         moved
     }
 
     /// Writes to the server and answers what it did not take. A server that takes nothing any more has taken it all.
-    fn write_upstream<'a>(&mut self, cx: &mut Context<'_>, mut bytes: &'a [u8]) -> &'a [u8] {
+    fn write_upstream<'a>(&mut self, cx: &mut Context<'_>, mut bytes: &'a [u8], outgoing: &mut Buffer) -> &'a [u8] {
         while !bytes.is_empty() && self.upstream_takes {
-            match self.upstream.poll_write(cx, bytes) {
+            match self.upstream.poll_write(cx, bytes, outgoing) {
                 Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
                 Poll::Ready(Err(error)) => {
                     self.upstream_takes = false;
-                    self.upstream_broke = error.kind() != io::ErrorKind::BrokenPipe;
+                    self.upstream_broke = self.upstream.is_plain() && error.kind() != io::ErrorKind::BrokenPipe;
                 }
                 Poll::Pending => return bytes,
             }
@@ -248,10 +281,9 @@ impl Relay {
 
     fn result(&mut self, end: &End) -> Relayed {
         let client = match (&self.client_ended, end) {
-            (Some(Closed::Clean), _) => How::Clean,
-            (Some(Closed::Truncated), _) => How::Truncated,
-            (Some(Closed::Reset | Closed::Fault(_)), _) => How::Reset,
-            (None, End::UpstreamBroke) => How::Reset, // by us, so that the answer does not look whole
+            (Some(closed), _) => How::from(closed),
+            // By us, so that the answer does not look whole.
+            (None, End::UpstreamBroke) => self.upstream_ended.unwrap_or(How::Reset),
             (None, _) => How::Timeout,
         };
         let upstream = match end {
@@ -263,53 +295,6 @@ impl Relay {
             _ => None,
         };
         Relayed { client, upstream, bytes_in: self.bytes_in, bytes_out: self.bytes_out, fault }
-    }
-}
-
-impl Client {
-    fn poll_event(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Event> {
-        match self {
-            Self::Open(stream) => stream.poll_event(cx, scratch),
-            Self::Closing(closing) => closing.poll_event(cx, scratch),
-            Self::Between => Poll::Pending,
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Open(stream) => stream.poll_flush(cx),
-            Self::Closing(closing) => closing.poll_flush(cx),
-            Self::Between => Poll::Pending,
-        }
-    }
-
-    /// Whether it was told all there is to tell, close_notify included.
-    fn is_sent(&self) -> bool {
-        matches!(self, Self::Closing(closing) if closing.is_sent())
-    }
-
-    fn write(&mut self, bytes: &[u8], outgoing: &mut Buffer) -> io::Result<()> {
-        match self {
-            Self::Open(stream) => stream.write(bytes, outgoing),
-            Self::Closing(_) | Self::Between => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-
-    /// Ends our side, if it is open.
-    fn close(&mut self, outgoing: &mut Buffer) {
-        *self = match std::mem::replace(self, Self::Between) {
-            Self::Open(stream) => Self::Closing(stream.close(outgoing)),
-            closed => closed,
-        };
-    }
-
-    /// Sees to it that the alert arrives.
-    async fn refuse(self, limit: Duration) {
-        match self {
-            Self::Open(stream) => stream.refuse().drain(limit).await,
-            Self::Closing(closing) => closing.refuse().drain(limit).await,
-            Self::Between => {}
-        }
     }
 }
 

@@ -2,23 +2,31 @@
 
 pub mod balance;
 mod builtin;
+pub mod check;
+mod connect;
 pub mod health;
 mod io;
+mod resolve;
+mod server;
 
-use std::io as std_io;
-use std::net::SocketAddr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
-use tokio::net::TcpStream;
+use raincheck_tls::Scratch;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::balance::{Candidate, Choice};
+use self::check::Checks;
+pub use self::connect::ConnectError;
 pub use self::io::UpstreamIo;
+pub use self::server::{Change, Server, Standing, Target, Wanted};
 use crate::config;
-use crate::counters::{Count, Gauge, Within};
+use crate::counters::{Purpose, Within};
+use crate::notice::Notices;
 use crate::proxy_protocol::{self, Addresses, Tls};
 
 /// A group of servers of which any will do.
@@ -30,28 +38,21 @@ pub struct Upstream {
 
 #[derive(Debug)]
 enum Kind {
-    Servers {
-        servers: Vec<Arc<Server>>,
-        turn: AtomicUsize,
-        send_proxy: Option<config::ProxyVersion>,
-    },
+    Servers(Pool),
     /// Answers by itself how the connection was resumed.
     Builtin,
 }
 
-/// One server.
+/// Servers, and how one is chosen and connected to.
 #[derive(Debug)]
-pub struct Server {
-    /// As the configuration has it.
-    pub name: String,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Connections open to it now.
-    pub open: Arc<Gauge>,
-    /// Connections made to it.
-    pub connections: Count,
-    /// Connections it refused, or did not answer in time.
-    pub failures: Count,
+struct Pool {
+    servers: Vec<Arc<Server>>,
+    balance: config::Balance,
+    turn: AtomicUsize,
+    send_proxy: Option<config::ProxyVersion>,
+    connect_timeout: Duration,
+    resolve_every: Duration,
+    check: Option<Arc<config::Check>>,
 }
 
 /// What a server is told, or answers, about the client's side.
@@ -71,6 +72,8 @@ pub struct Connected {
     pub io: UpstreamIo,
     /// What was to be sent first and is not sent yet.
     pub unsent: Vec<u8>,
+    /// What the server has said already.
+    pub answer: Vec<u8>,
     /// Which server it is, where there is a choice.
     pub server: Option<Arc<Server>>,
     /// Counts it among the server's connections.
@@ -78,22 +81,29 @@ pub struct Connected {
 }
 
 impl Upstream {
-    /// The upstream that `config` describes. Servers that its `predecessor` had keep their connections and counts.
-    pub fn new(config: &config::Upstream, predecessor: Option<&Self>) -> Self {
+    /// The upstream that `config` describes. Servers that its `predecessor` had keep what is known and counted of them.
+    ///
+    /// # Errors
+    /// What rustls has to say against its TLS settings.
+    pub fn new(config: &config::Upstream, predecessor: Option<&Self>) -> Result<Self, rustls::Error> {
         let before = predecessor.map_or(&[][..], Self::servers);
-        let server = |config: &config::Server| {
-            let same = before.iter().find(|server| server.name == config.name && server.address == config.address);
-            same.map_or_else(|| Arc::new(Server::new(config)), Arc::clone)
+        let server = |server: &config::Server| {
+            let same = before.iter().find(|before| before.name == server.name);
+            Server::new(server, config, same.map(|server| &**server)).map(Arc::new)
         };
-        let kind = match &config.kind {
+        let kind = match config.kind {
             config::UpstreamKind::Builtin => Kind::Builtin,
-            config::UpstreamKind::Servers => Kind::Servers {
-                servers: config.servers.iter().map(server).collect(),
+            config::UpstreamKind::Servers => Kind::Servers(Pool {
+                servers: config.servers.iter().map(server).collect::<Result<_, _>>()?,
+                balance: config.balance,
                 turn: AtomicUsize::new(0),
                 send_proxy: config.send_proxy,
-            },
+                connect_timeout: config.connect_timeout,
+                resolve_every: config.resolve_every,
+                check: config.check.clone().map(Arc::new),
+            }),
         };
-        Self { name: config.name.clone(), kind }
+        Ok(Self { name: config.name.clone(), kind })
     }
 
     /// Its name in the configuration.
@@ -103,113 +113,156 @@ impl Upstream {
 
     /// Its servers; the built-in upstream has none.
     pub fn servers(&self) -> &[Arc<Server>] {
-        match &self.kind {
-            Kind::Servers { servers, .. } => servers,
-            Kind::Builtin => &[],
-        }
+        self.pool().map_or(&[], |pool| &pool.servers)
     }
 
-    /// Connects to the server with the fewest connections; one that fails is passed over for the next.
-    /// `first` is sent right away.
+    /// How its servers take turns.
+    pub fn balance(&self) -> config::Balance {
+        self.pool().map_or(config::Balance::LeastConnections, |pool| pool.balance)
+    }
+
+    /// How its servers are checked, if they are.
+    pub fn check(&self) -> Option<&config::Check> {
+        self.pool()?.check.as_deref()
+    }
+
+    /// Connects to a server; one that fails is passed over for another. `first` is sent right away.
     ///
     /// # Errors
     /// The last server's, if none could be reached.
-    pub async fn connect(&self, client: &Client<'_>, first: Vec<u8>) -> std_io::Result<Connected> {
-        let Kind::Servers { servers, turn, send_proxy } = &self.kind else {
-            let io = UpstreamIo::Builtin(builtin::connect((client.about)()));
-            return Ok(Connected { io, unsent: first, server: None, within: None });
+    pub async fn connect(&self, client: &Client<'_>, first: Vec<u8>) -> Result<Connected, ConnectError> {
+        match &self.kind {
+            Kind::Servers(pool) => pool.connect(client, first).await,
+            Kind::Builtin => Ok(Connected {
+                io: UpstreamIo::Builtin(builtin::connect((client.about)())),
+                unsent: first,
+                answer: Vec::new(),
+                server: None,
+                within: None,
+            }),
+        }
+    }
+
+    /// Checks its servers and looks up their names, as far as the configuration asks for it, until `stop` says so.
+    pub fn watch(&self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>, notices: &Notices) {
+        let Some(pool) = self.pool() else { return };
+        for server in &pool.servers {
+            if let Some(check) = &pool.check {
+                let checks = Checks {
+                    server: Arc::clone(server),
+                    upstream: self.name.clone(),
+                    check: Arc::clone(check),
+                    send_proxy: pool.send_proxy,
+                    notices: notices.clone(),
+                };
+                tasks.spawn(checks.run(stop.clone()));
+            }
+            if let Some(host) = server.host.clone() {
+                let mut stop = stop.clone();
+                let name = self.name.clone();
+                let following = resolve::follow(Arc::clone(server), host, name, pool.resolve_every, notices.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = following => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
+                });
+            }
+        }
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        match &self.kind {
+            Kind::Servers(pool) => Some(pool),
+            Kind::Builtin => None,
+        }
+    }
+}
+
+impl Pool {
+    async fn connect(&self, client: &Client<'_>, first: Vec<u8>) -> Result<Connected, ConnectError> {
+        let header = match self.send_proxy {
+            None => Vec::new(),
+            Some(config::ProxyVersion::V1) => proxy_protocol::write_v1(client.addresses),
+            Some(config::ProxyVersion::V2) => proxy_protocol::write_v2(client.addresses, client.tls),
         };
-        let first = match send_proxy {
-            None => first,
-            Some(config::ProxyVersion::V1) => [proxy_protocol::write_v1(client.addresses), first].concat(),
-            Some(config::ProxyVersion::V2) => [proxy_protocol::write_v2(client.addresses, client.tls), first].concat(),
+        let mut source = DefaultHasher::new();
+        client.addresses.source.ip().hash(&mut source);
+        let choice = Choice {
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            random: fastrand::u64(..),
+            source: source.finish(),
         };
         let mut tried = Vec::new();
-        let mut failure = std_io::Error::other("the upstream has no servers");
-        let choice = Choice { turn: turn.fetch_add(1, Ordering::Relaxed), random: 0, source: 0 };
-        let candidate = |server: &Arc<Server>| Candidate {
-            open: server.open.value(),
-            weight: balance::WEIGHT_OF_ONE,
-            backup: false,
-            key: 0,
-        };
-        let pick = |tried: &[usize]| {
-            let candidates: Vec<_> = servers.iter().map(candidate).collect();
-            balance::pick(config::Balance::LeastConnections, &candidates, &choice, tried)
-        };
-        while let Some(index) = pick(&tried) {
-            let server = &servers[index];
-            let within = server.open.enter();
-            match timeout(CONNECT_TIMEOUT, connect(server.address, &first)).await {
-                Ok(Ok((tcp, sent))) => {
-                    server.connections.increment();
+        let mut failure = ConnectError::NoServer;
+        let begun = Instant::now();
+        while let Some(index) = self.pick(&choice, &tried) {
+            let server = &self.servers[index];
+            let within = server.counters.open.enter();
+            let reached = timeout(self.connect_timeout, reach(server, &header, &first)).await;
+            failure = match reached.unwrap_or(Err(ConnectError::TimedOut(self.connect_timeout))) {
+                Ok((io, sent, answer)) => {
+                    server.succeeded();
                     let mut unsent = first;
                     unsent.drain(..sent);
-                    let server = Some(Arc::clone(server));
-                    return Ok(Connected { io: UpstreamIo::Tcp(tcp), unsent, server, within: Some(within) });
+                    return Ok(Connected {
+                        io,
+                        unsent,
+                        answer,
+                        server: Some(Arc::clone(server)),
+                        within: Some(within),
+                    });
                 }
-                Ok(Err(error)) if is_ours(&error) => return Err(error),
-                Ok(Err(error)) => failure = error,
-                Err(elapsed) => failure = elapsed.into(),
-            }
-            server.failures.increment();
+                Err(error) if error.is_ours() => return Err(error),
+                Err(error) => error,
+            };
+            server.failed(Instant::now());
             tried.push(index);
+            if begun.elapsed() > self.connect_timeout * MOST_TIMEOUTS {
+                break;
+            }
         }
         Err(failure)
     }
+
+    /// The server that comes next. Ejected ones are better than none.
+    fn pick(&self, choice: &Choice, tried: &[usize]) -> Option<usize> {
+        let now = Instant::now();
+        let pick = |spare_ejected| {
+            let candidate = |server: &Arc<Server>| Candidate {
+                open: server.counters.open.value(),
+                weight: server.share(now, spare_ejected),
+                backup: server.backup,
+                key: server.key,
+            };
+            let candidates: Vec<_> = self.servers.iter().map(candidate).collect();
+            balance::pick(self.balance, &candidates, choice, tried)
+        };
+        pick(false).or_else(|| pick(true))
+    }
 }
 
-impl Server {
-    fn new(config: &config::Server) -> Self {
-        Self {
-            name: config.name.clone(),
-            address: config.address,
-            open: Arc::default(),
-            connections: Count::default(),
-            failures: Count::default(),
+/// A connection to `server`, how much of `first` was sent on it, and what the server has said already.
+async fn reach(server: &Server, header: &[u8], first: &[u8]) -> Result<(UpstreamIo, usize, Vec<u8>), ConnectError> {
+    let target = server.target();
+    let Some(connector) = &target.connector else {
+        if header.is_empty() {
+            let (tcp, sent) = connect::tcp(target.address, first).await?;
+            return Ok((UpstreamIo::Tcp(tcp), sent, Vec::new()));
         }
-    }
-}
-
-/// Whether no server could help it: we are out of descriptors, ports or memory.
-fn is_ours(error: &std_io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-/// Connects and sends `first` at once; answers how much of it was taken.
-///
-/// Over loopback, and often enough elsewhere, the connection stands before anybody has waited for it: so the first thing
-/// tried is to send, and only where that is too early the socket is waited for.
-async fn connect(address: SocketAddr, first: &[u8]) -> std_io::Result<(TcpStream, usize)> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    sockopt::set_tcp_nodelay(&socket, true)?;
+        // In one packet, if it may be.
+        let (tcp, sent) = connect::tcp(target.address, &[header, first].concat()).await?;
+        let tcp = connect::rest_of(header, sent, tcp).await?;
+        return Ok((UpstreamIo::Tcp(tcp), sent.saturating_sub(header.len()), Vec::new()));
+    };
+    let tcp = connect::tcp_after(target.address, header).await?;
+    let raincheck_tls::Connected { mut stream, first: answer, .. } =
+        connect::tls(tcp, connector, &server.counters, Purpose::Traffic).await?;
     if !first.is_empty() {
-        // The acknowledgement that ends the TCP handshake can wait for the data that follows at once: a packet less.
-        sockopt::set_tcp_quickack(&socket, false)?;
+        Scratch::lend(|scratch| stream.write(first, &mut scratch.outgoing))?;
     }
-    match rustix::net::connect(&socket, &address) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let tcp = TcpStream::from_std(socket.into())?;
-    if !first.is_empty() {
-        match rustix::net::send(&tcp, first, SendFlags::NOSIGNAL) {
-            Ok(sent) => return Ok((tcp, sent)),
-            Err(rustix::io::Errno::AGAIN) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    tcp.writable().await?;
-    match tcp.take_error()? {
-        None => Ok((tcp, 0)),
-        Some(error) => Err(error),
-    }
+    Ok((UpstreamIo::tls(stream), first.len(), answer))
 }
 
-/// How long a server has to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many servers in a row may take all the time there is to connect.
+const MOST_TIMEOUTS: u32 = 3;

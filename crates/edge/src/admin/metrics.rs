@@ -130,11 +130,11 @@ fn connections(page: &mut Exposition, snapshot: &Snapshot) {
 
 fn upstreams(page: &mut Exposition, snapshot: &Snapshot) {
     let family = page.counter("raincheck_upstream_connections_total", "Connections made to a server.");
-    per_server(family, snapshot, |server| server.connections.value());
+    per_server(family, snapshot, |server| server.counters.connections.value());
     let family = page.counter("raincheck_upstream_connection_failures_total", "Connections a server did not accept.");
-    per_server(family, snapshot, |server| server.failures.value());
+    per_server(family, snapshot, |server| server.counters.failures.value());
     let family = page.gauge("raincheck_upstream_connections_open", "Connections open to a server now.");
-    per_server(family, snapshot, |server| server.open.value() as u64);
+    per_server(family, snapshot, |server| server.counters.open.value() as u64);
 }
 
 fn edge(page: &mut Exposition, snapshot: &Snapshot) {

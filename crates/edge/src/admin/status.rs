@@ -126,10 +126,10 @@ fn servers(upstream: &Upstream) -> Value {
     let servers = upstream.servers().iter().map(|server| {
         json!({
             "name": server.name,
-            "address": server.address.to_string(),
-            "open": server.open.value(),
-            "connections": server.connections.value(),
-            "failures": server.failures.value(),
+            "address": server.address().to_string(),
+            "open": server.counters.open.value(),
+            "connections": server.counters.connections.value(),
+            "failures": server.counters.failures.value(),
         })
     });
     json!({ "name": upstream.name(), "servers": servers.collect::<Vec<_>>() })

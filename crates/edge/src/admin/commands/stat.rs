@@ -88,10 +88,10 @@ fn frontend(service: &Service, observed: &Observed) -> Row {
 }
 
 fn one_server(server: &Server) -> Row {
-    let (connections, failures) = (server.connections.value(), server.failures.value());
+    let (connections, failures) = (server.counters.connections.value(), server.counters.failures.value());
     Row::default()
-        .with("scur", server.open.value())
-        .with("smax", server.open.highest())
+        .with("scur", server.counters.open.value())
+        .with("smax", server.counters.open.highest())
         .with("stot", connections)
         .with("econ", failures)
         .with("status", "no check")
@@ -99,7 +99,7 @@ fn one_server(server: &Server) -> Row {
         .with("act", 1)
         .with("bck", 0)
         .with("lbtot", connections)
-        .with("addr", server.address)
+        .with("addr", server.address())
         .with("mode", "tcp")
         .with("connect", connections + failures)
         .with("ssl_sess", 0)
@@ -109,11 +109,11 @@ fn one_server(server: &Server) -> Row {
 
 fn backend(upstream: &Upstream, snapshot: &Snapshot) -> Row {
     let servers = upstream.servers();
-    let connections: u64 = servers.iter().map(|server| server.connections.value()).sum();
-    let failures: u64 = servers.iter().map(|server| server.failures.value()).sum();
+    let connections: u64 = servers.iter().map(|server| server.counters.connections.value()).sum();
+    let failures: u64 = servers.iter().map(|server| server.counters.failures.value()).sum();
     let in_front = || snapshot.services.iter().filter(|service| service.upstream.name() == upstream.name());
     Row::default()
-        .with("scur", servers.iter().map(|server| server.open.value()).sum::<usize>())
+        .with("scur", servers.iter().map(|server| server.counters.open.value()).sum::<usize>())
         .with("stot", connections)
         .with("bin", in_front().map(|service| service.counters.bytes_in.value()).sum::<u64>())
         .with("bout", in_front().map(|service| service.counters.bytes_out.value()).sum::<u64>())

@@ -1,0 +1,224 @@
+//! Checks whether a server can serve, again and again, at next to no cost: its handshakes resume, or its connection stays.
+
+mod http;
+mod io;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use raincheck_tls::{Closed, Kind, Scratch};
+use rustix::net::sockopt;
+use rustls::ProtocolVersion;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use self::http::Held;
+use super::connect::{self, ConnectError};
+use super::{Change, Server, Wanted, health};
+use crate::config::{self, CheckKind};
+use crate::counters::Purpose;
+use crate::notice::{Notice, Notices};
+use crate::proxy_protocol;
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When it began.
+    pub at: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it passed.
+    pub result: Result<Passed, Arc<Failed>>,
+}
+
+/// What is known of a server that passed.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The status of its answer.
+    pub status: Option<u16>,
+    /// The version and the kind of the handshake, where there was one.
+    pub tls: Option<(ProtocolVersion, Kind)>,
+    /// How it ended its side, where that was waited for.
+    pub closed: Option<Ended>,
+    /// Whether there was no session to offer the next time: it sent no ticket before it had a request.
+    pub left_no_session: bool,
+}
+
+/// How a server ended the connection of a check.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With close_notify, or a FIN where there is no TLS.
+    Clean,
+    /// Otherwise.
+    Unclean,
+}
+
+/// Why a server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// There was no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It took too long.
+    #[error("timeout {doing} after {} ms", .after.as_millis())]
+    Timeout {
+        /// What it was that took too long.
+        doing: Doing,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The status was another.
+    #[error("status {0}")]
+    Status(u16),
+    /// The text was not in the body.
+    #[error("the body lacks the text that is looked for")]
+    Body,
+    /// What came was no answer.
+    #[error("{0}")]
+    Answer(String),
+}
+
+/// What a check is at.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// TCP.
+    Connecting,
+    /// TLS.
+    Handshaking,
+    /// HTTP.
+    Waiting,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "while connecting",
+            Self::Handshaking => "in the TLS handshake",
+            Self::Waiting => "while waiting for the answer",
+        })
+    }
+}
+
+/// What one server's checks need to know.
+#[derive(Clone, Debug)]
+pub(super) struct Checks {
+    pub(super) server: Arc<Server>,
+    pub(super) upstream: String,
+    pub(super) check: Arc<config::Check>,
+    pub(super) send_proxy: Option<config::ProxyVersion>,
+    pub(super) notices: Notices,
+}
+
+impl Checks {
+    /// Checks until it is told to stop. A check that is under way comes to its end, so that no session is lost by it.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut held = None;
+        let mut pause = health::first_check(self.check.every, fastrand::u64(..));
+        loop {
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            let standing = self.server.standing();
+            if standing.wanted != Wanted::Maintenance {
+                let report = self.once(&mut held).await;
+                if let Some(change) = self.server.checked(report.clone(), Instant::now()) {
+                    self.tell(change, &report);
+                }
+            }
+            let health = self.server.standing().health;
+            pause = health::next_check(self.check.every, self.check.fast_every, health, fastrand::u64(..));
+        }
+        if let Some(held) = held {
+            held.close(self.check.timeout.min(FAREWELL)).await;
+        }
+    }
+
+    /// One check.
+    async fn once(&self, held: &mut Option<Held>) -> Report {
+        let (at, begun) = (SystemTime::now(), Instant::now());
+        let mut doing = Doing::Connecting;
+        let limit = self.check.timeout;
+        let result = match timeout(limit, self.attempt(held, &mut doing)).await {
+            Ok(result) => result,
+            Err(_elapsed) => {
+                *held = None;
+                Err(Failed::Timeout { doing, after: limit })
+            }
+        };
+        Report { at, took: begun.elapsed(), result: result.map_err(Arc::new) }
+    }
+
+    async fn attempt(&self, held: &mut Option<Held>, doing: &mut Doing) -> Result<Passed, Failed> {
+        let (server, header) = (&self.server, self.header());
+        let target = server.target();
+        if let (Some(connection), CheckKind::Http(check)) = (held.take(), &self.check.kind) {
+            *doing = Doing::Waiting;
+            // It may have been closed meanwhile, which is no failure.
+            if let Some((passed, connection)) = connection.ask_again(check, server).await? {
+                *held = connection;
+                return Ok(passed);
+            }
+            *doing = Doing::Connecting;
+        }
+        let tcp = connect::tcp_after(target.address, &header).await.map_err(ConnectError::from)?;
+        let Some(connector) = &target.connector else {
+            let CheckKind::Http(check) = &self.check.kind else {
+                // Nothing was said, so nothing is lost by a reset; and it leaves no TIME_WAIT.
+                let _ = sockopt::set_socket_linger(&tcp, Some(Duration::ZERO));
+                return Ok(Passed::default());
+            };
+            *doing = Doing::Waiting;
+            let (passed, kept) = http::ask(io::Io::Tcp(tcp), check, server, self.check.keep_alive).await?;
+            *held = kept;
+            return Ok(passed);
+        };
+        if self.check.kind == CheckKind::Tcp {
+            let _ = sockopt::set_socket_linger(&tcp, Some(Duration::ZERO));
+            return Ok(Passed::default());
+        }
+        *doing = Doing::Handshaking;
+        let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check).await?;
+        let tls = Some((connected.outcome.version, connected.outcome.kind));
+        let mut passed = match &self.check.kind {
+            CheckKind::Http(check) => {
+                *doing = Doing::Waiting;
+                let io = io::Io::tls(connected.stream, connected.first);
+                let (passed, kept) = http::ask(io, check, server, self.check.keep_alive).await?;
+                *held = kept;
+                passed
+            }
+            CheckKind::Tls | CheckKind::Tcp => {
+                let closing = Scratch::lend(|scratch| connected.stream.close(&mut scratch.outgoing));
+                // What the server has still to say, its tickets among it, is read on the way.
+                Passed { closed: closing.finish(FAREWELL).await.map(Ended::from), ..Passed::default() }
+            }
+        };
+        passed.tls = tls;
+        passed.left_no_session = connector.sessions().capacity() > 0 && connector.sessions().is_empty();
+        Ok(passed)
+    }
+
+    /// What a connection of our own begins with, where servers want to know whose it is.
+    fn header(&self) -> Vec<u8> {
+        self.send_proxy.map_or_else(Vec::new, proxy_protocol::write_own)
+    }
+
+    fn tell(&self, change: Change, report: &Report) {
+        let (upstream, server) = (self.upstream.clone(), self.server.name.clone());
+        self.notices.tell(match (change, &report.result) {
+            (Change::Down, Err(why)) => Notice::ServerDown { upstream, server, why: Arc::clone(why) },
+            _ => Notice::ServerUp { upstream, server },
+        });
+    }
+}
+
+impl From<Closed> for Ended {
+    fn from(closed: Closed) -> Self {
+        if closed == Closed::Clean { Self::Clean } else { Self::Unclean }
+    }
+}
+
+/// How long a server has to end a connection that is over.
+const FAREWELL: Duration = Duration::from_secs(2);
