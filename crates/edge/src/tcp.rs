@@ -119,7 +119,11 @@ impl Relay {
         // The server need not wait for that.
         if !self.upstream_told {
             let upstream = &mut self.upstream;
-            poll_fn(|cx| Poll::Ready(Scratch::lend(|scratch| upstream.end(cx, false, &mut scratch.outgoing)))).await;
+            poll_fn(|cx| {
+                Scratch::lend(|scratch| upstream.end(cx, false, &mut scratch.outgoing));
+                Poll::Ready(())
+            })
+            .await;
         }
         match self.client.take() {
             TlsEnd::Closing(closing) if self.client_lags => _ = closing.finish(limit).await,
