@@ -1,7 +1,7 @@
 //! Every close is clean where the peer lets it be, and a truncated stream never looks complete.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use raincheck_tests::client::{Ending, Seen, Version, Visit, gnutls, java, openssl};
@@ -164,6 +164,46 @@ fn no_reset_follows_a_clean_close_though_the_client_still_sends() {
         let whole = tap.whole(0);
         assert_eq!((whole.client_end, whole.server_end), (Some(tap::End::Finished), Some(tap::End::Finished)));
     }
+}
+
+/// RFC 8446 §6.1: what comes behind close_notify is ignored. Left unread it would reset the connection, and take along what
+/// the client has not read yet.
+#[test]
+fn what_comes_behind_close_notify_costs_the_client_nothing() {
+    let site = Site::new();
+    let app = Upstream::serving(|mut served| {
+        served.read_head();
+        served.write(&[b'x'; 1_500_000]);
+        served.finish();
+        while served.read().is_some() {}
+    });
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    for (index, version) in BOTH.into_iter().enumerate() {
+        let mut connection = site.raw(version).connect(edge.address("web"), NAME);
+        connection.write(raincheck_tests::raw::REQUEST);
+        connection.close_notify();
+        assert_eq!(app.ended(index).end, Some(End::Finished));
+        connection.socket.write_all(b"\x17\x03\x03\x00\x10a stray record..").unwrap();
+        let (answer, ending) = connection.read_to_end();
+        assert_eq!((answer.len(), ending), (1_500_000, Ending::Clean), "{version:?}");
+    }
+}
+
+/// A service that has ended its side may be waiting for an upload still, and the client may take its time.
+#[test]
+fn a_client_that_pauses_in_its_upload_is_not_cut_off() {
+    let site = Site::new();
+    let app = Upstream::closing_first(b"go on");
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let mut connection = site.raw(Version::Tls13).connect(edge.address("web"), NAME);
+    assert_eq!(connection.read_to_end(), (b"go on".to_vec(), Ending::Clean));
+    connection.write(b"first part, ");
+    app.has_received(0, 12);
+    std::thread::sleep(LINGER + Duration::from_secs(2)); // the pause is what this is about
+    connection.write(b"second part");
+    connection.half_close();
+    let received = app.ended(0);
+    assert_eq!((received.count, received.end), (23, Some(End::Finished)));
 }
 
 #[test]

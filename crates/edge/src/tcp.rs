@@ -48,6 +48,8 @@ pub struct Relay {
     upstream_broke: bool,
     /// Whether the server knows that the client is done.
     upstream_told: bool,
+    /// Whether the client went on speaking when the server had ended its side: the server may have ended that side alone.
+    spoke_on: bool,
     /// What the client said and the server did not take yet.
     unsent: Vec<u8>,
     bytes_in: u64,
@@ -79,6 +81,7 @@ impl Relay {
             upstream_takes: true,
             upstream_broke: false,
             upstream_told: false,
+            spoke_on: false,
             bytes_in: 0,
             bytes_out: 0,
             unsent,
@@ -169,6 +172,7 @@ impl Relay {
         {
             moved = true;
             self.bytes_in += scratch.plain.len() as u64;
+            self.spoke_on |= self.upstream_ended.is_some() && !scratch.plain.is_empty();
             self.unsent = self.write_upstream(cx, scratch.plain.filled(), &mut scratch.outgoing).to_vec();
             if let Event::Closed(closed) = event {
                 self.client_ended = Some(closed);
@@ -247,8 +251,8 @@ impl Relay {
     fn patience(&self) -> Option<Duration> {
         match &self.client {
             TlsEnd::Open(_) => self.owes_close().then_some(QUIET),
-            // The server may have ended its side alone: then the client has as much time as ever for what it has to say.
-            _ if self.upstream_takes && self.client_ended.is_none() => None,
+            // It has as much time as ever for what it has to say.
+            _ if self.spoke_on && self.upstream_takes && self.client_ended.is_none() => None,
             _ => Some(LINGER),
         }
     }
