@@ -1,5 +1,6 @@
 //! `raincheck check-config`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use raincheck_edge::config::{
 use raincheck_keyring::{KeySize, Schedule};
 
 use crate::failure::Failure;
+use crate::stderr::say;
 
 /// Check a configuration file and all the files it names, and say what it comes to
 #[derive(Debug, Args)]
@@ -30,15 +32,16 @@ impl CheckConfig {
             KeySource::File(path) => Some((path.as_path(), file::load(path)?)),
         };
         for warning in &config.warnings {
-            eprintln!("warning: {warning}");
+            say(format_args!("warning: {warning}"));
         }
         if let Some((path, KeyFile { in_memory: false, .. })) = &keys {
             let path = path.display();
-            eprintln!(
+            say(format_args!(
                 "warning: {path}: on a disk, where ticket keys outlive their time; move it to tmpfs, such as /run"
-            );
+            ));
         }
-        print!("{}", summary(&self.file, &config, keys.as_ref().map(|(path, file)| (*path, file))));
+        let summary = summary(&self.file, &config, keys.as_ref().map(|(path, file)| (*path, file)));
+        std::io::stdout().write_all(summary.as_bytes())?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use raincheck_edge::{Error, Notices};
 
 use crate::failure::Failure;
 use crate::secrecy;
+use crate::stderr::Announcer;
 
 /// Terminate TLS and balance load, with tickets that open on every node
 ///
@@ -50,14 +51,21 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        secrecy::keep_memory_here();
+        let (announcer, writer) = Announcer::start(std::io::stderr())?;
+        let result = self.serve(&announcer);
+        announcer.finish(writer);
+        result
+    }
+
+    fn serve(self, announcer: &Announcer) -> Result<(), Failure> {
+        secrecy::keep_memory_here().into_iter().for_each(|warning| announcer.say(warning));
         let flags = EdgeFlags::from(self);
-        let config = load(&flags)?;
-        raincheck_edge::run(config, || load(&flags), Notices::new(|notice| eprintln!("{notice}"))).map_err(|error| {
-            match error {
-                Error::Keys(_) => Failure::Usage(error.into()),
-                _ => Failure::Run(error.into()),
-            }
+        let config = load(&flags, announcer)?;
+        let (notices, warnings) = (announcer.clone(), announcer.clone());
+        let notices = Notices::new(move |notice| notices.say(notice));
+        raincheck_edge::run(config, move || load(&flags, &warnings), notices).map_err(|error| match error {
+            Error::Keys(_) => Failure::Usage(error.into()),
+            _ => Failure::Run(error.into()),
         })
     }
 }
@@ -70,10 +78,10 @@ impl From<Edge> for EdgeFlags {
 }
 
 /// At the start, and at each SIGHUP.
-fn load(flags: &EdgeFlags) -> Result<Config, ConfigErrors> {
+fn load(flags: &EdgeFlags, announcer: &Announcer) -> Result<Config, ConfigErrors> {
     let config = Config::from_flags(flags)?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        announcer.say(format_args!("warning: {warning}"));
     }
     Ok(config)
 }

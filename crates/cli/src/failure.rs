@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use raincheck_edge::config::ConfigErrors;
 
+use crate::stderr::say;
+
 /// Whose fault it is that a command came to nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -21,7 +23,7 @@ impl Failure {
             Self::Run(error) => (error, 1),
         };
         for line in format!("{error:#}").lines() {
-            eprintln!("error: {line}");
+            say(format_args!("error: {line}"));
         }
         ExitCode::from(status)
     }

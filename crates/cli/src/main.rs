@@ -12,6 +12,7 @@ mod edge;
 mod failure;
 mod keys;
 mod secrecy;
+mod stderr;
 
 /// Makes TLS sessions resume: on every node of a fleet, across key rotations and restarts.
 #[derive(Debug, Parser)]

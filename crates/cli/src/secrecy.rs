@@ -3,16 +3,18 @@
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Makes sure, as far as the system lets it, that what is in this process' memory is nowhere else. Says so where it cannot.
-pub(crate) fn keep_memory_here() {
+/// Makes sure, as far as the system lets it, that what is in this process' memory is nowhere else. Gives a warning, a line
+/// for whoever runs it, of what it does not let it.
+pub(crate) fn keep_memory_here() -> Vec<String> {
+    let mut warnings = Vec::new();
     if let Err(error) = refuse_core_dumps() {
-        eprintln!("warning: a core dump may hold ticket keys: {error}; run with LimitCORE=0");
+        warnings.push(format!("warning: a core dump may hold ticket keys: {error}; run with LimitCORE=0"));
     }
     if !lock_memory() && machine_swaps() {
-        eprintln!(
-            "warning: ticket keys may reach swap, because memory cannot be locked; run with LimitMEMLOCK=infinity"
-        );
+        let what = "ticket keys may reach swap, because memory cannot be locked; run with LimitMEMLOCK=infinity";
+        warnings.push(format!("warning: {what}"));
     }
+    warnings
 }
 
 /// One byte rather than none, where that is allowed: the kernel leaves out a dump into a pipe for no other limit.

@@ -1,27 +1,21 @@
-//! One line of JSON per connection, written when it ends. Workers never wait for the writer:
-//! they hand their lines over in batches, and a batch that finds the queue full is counted and
-//! dropped.
+//! One line of JSON per connection, written when it ends. Workers hand their lines over in batches, and a batch that the
+//! writer has no room for is counted and dropped.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 use crate::counters::Count;
+use crate::writer::{Outlet, Writer};
 
 /// Where a worker's lines go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
-    batches: SyncSender<String>,
+    batches: Outlet,
     dropped: Arc<Count>,
 }
-
-/// The thread that writes. It ends when the last [`AccessLog`] is gone.
-#[derive(Debug)]
-pub struct Writer(thread::JoinHandle<()>);
 
 impl AccessLog {
     /// A log that writes to `out` on a thread of its own.
@@ -29,9 +23,8 @@ impl AccessLog {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, Writer)> {
-        let (batches, queue) = sync_channel(QUEUE);
-        let writer = thread::Builder::new().name("access-log".into()).spawn(move || write_all(&queue, out))?;
-        Ok((Self { batches, dropped: Arc::default() }, Writer(writer)))
+        let (batches, writer) = Writer::start("access-log", QUEUE, out)?;
+        Ok((Self { batches, dropped: Arc::default() }, writer))
     }
 
     /// Adds a line. `fill` appends fields, each with [`Line::text`] or [`Line::number`].
@@ -50,7 +43,7 @@ impl AccessLog {
     /// Hands over this thread's lines. Each worker does so many times a second, and at its end.
     pub fn flush(&self) {
         let lines = LINES.take();
-        if !lines.is_empty() && self.batches.try_send(lines).is_err() {
+        if !lines.is_empty() && self.batches.hand_over(lines).is_err() {
             self.dropped.increment();
         }
     }
@@ -58,14 +51,6 @@ impl AccessLog {
     /// How many batches were lost because the writer was too slow.
     pub fn dropped(&self) -> u64 {
         self.dropped.value()
-    }
-}
-
-impl Writer {
-    /// Waits until everything handed over is written.
-    pub fn finish(self) {
-        // A panic of the writer has been printed already.
-        let _ = self.0.join();
     }
 }
 
@@ -134,13 +119,6 @@ impl std::fmt::Write for Escaped<'_> {
     }
 }
 
-fn write_all(queue: &Receiver<String>, mut out: impl Write) {
-    while let Ok(batch) = queue.recv() {
-        // A log that cannot be written (a closed pipe, a full disk) must not end the service.
-        let _ = out.write_all(batch.as_bytes()).and_then(|()| out.flush());
-    }
-}
-
 thread_local! {
     static LINES: RefCell<String> = const { RefCell::new(String::new()) };
 }
@@ -180,7 +158,7 @@ mod tests {
         });
         log.flush();
         drop(log);
-        writer.finish();
+        writer.finish(Duration::from_secs(10));
         let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         let value: serde_json::Value = serde_json::from_str(&written).unwrap();
         assert_eq!(value, serde_json::json!({"sni": "a\"\\\n.example", "bytes_in": 7}));

@@ -19,6 +19,7 @@ pub mod tls_end;
 pub mod upstream;
 pub mod watcher;
 pub mod worker;
+pub mod writer;
 
 pub use config::{Config, ConfigErrors};
 pub use notice::{Error, Notice, Notices, ReloadError};

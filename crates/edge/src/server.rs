@@ -9,9 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use raincheck_control::{Event as KeyEvent, KeySource, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::access_log::{AccessLog, Writer};
+use crate::access_log::AccessLog;
 use crate::admin;
 use crate::config::{self, Config, ConfigErrors};
 use crate::counters::TicketCounters;
@@ -21,6 +21,7 @@ use crate::service::{Common, Service};
 use crate::upstream::Upstream;
 use crate::watcher::Watcher;
 use crate::worker::{Gate, Worker};
+use crate::writer::Writer;
 
 /// Runs the edge on this thread and its workers, until SIGTERM or SIGINT; SIGHUP reloads.
 ///
@@ -200,10 +201,9 @@ impl Server {
         drop((self.common, self.snapshot, snapshot, self.gates, self.admin, self.watcher));
         if let Some(writer) = self.log_writer {
             // Not on this thread: the admin side's tasks know the services, and with them the log, until the runtime has
-            // come round to drop them. A panic of the writer has been printed already.
-            let finished = tokio::task::spawn_blocking(move || writer.finish());
-            // Workers that were cut short never let go of the log, and whoever reads it may have stopped.
-            let _ = timeout(LAST_LINES, finished).await;
+            // come round to drop them. Workers that were cut short never let go of the log, and whoever reads it may have
+            // stopped: so there is a limit.
+            let _ = tokio::task::spawn_blocking(move || writer.finish(LAST_LINES)).await;
         }
     }
 }
