@@ -42,6 +42,46 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn no_number_is_too_large_to_be_told_so() {
+    let site = Site::new();
+    for (key, value) in [
+        ("max-connections", "9223372036854775807".to_owned()),
+        ("session-cache", "99999999999999999999".to_owned()),
+        ("idle-timeout", quoted("9223372036854775807d")),
+        ("handshake-timeout", quoted("366d")),
+    ] {
+        let text = site.config(Listener::new("web", &site.certificate).set(key, value), some_address()).text();
+        refused(&site, &text, &[&line(&text, key)]);
+    }
+    let keys = site.web(some_address()).keys("rotate", quoted("9223372036854775807d")).text();
+    refused(&site, &keys, &[&line(&keys, "rotate")]);
+}
+
+#[test]
+fn the_largest_numbers_there_can_be_are_served() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let listener = Listener::new("web", &site.certificate)
+        .set("max-connections", 100_000_000)
+        .set("session-cache", i64::MAX)
+        .set("idle-timeout", quoted("365d"))
+        .set("handshake-timeout", quoted("365d"));
+    let config = site.config(listener, app.address()).keys("rotate", quoted("365d")).keys("chain", quoted("365d"));
+    let edge = Edge::start(&site.scratch, config.clone());
+    let raws = [Version::Tls12, Version::Tls13].map(|version| site.raw(version));
+    raws.iter().for_each(|raw| assert!(!raw.visit(edge.address("web"), NAME).resumed));
+    assert!(edge.stats("show info").contains("Maxconn: 100000000"));
+    // As few as there can be, and back.
+    for most in [1, 100_000_000] {
+        let before = edge.log().len();
+        edge.write_config(&config.text().replace("100000000", &most.to_string()));
+        edge.hang_up();
+        edge.expect_log(before, "reloaded");
+        raws.iter().for_each(|raw| assert!(raw.visit(edge.address("web"), NAME).resumed));
+    }
+}
+
+#[test]
 fn no_toml_at_all() {
     let site = Site::new();
     refused(&site, "[edge\n", &["refused.toml:1"]);

@@ -129,4 +129,4 @@ impl Draft {
 }
 
 /// Threads beyond this are a slip of the finger.
-const MOST_WORKERS: usize = 1024;
+pub(super) const MOST_WORKERS: usize = 1024;

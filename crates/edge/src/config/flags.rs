@@ -7,7 +7,7 @@ use std::sync::Arc;
 use raincheck_control::KeySource;
 
 use super::address::Claim;
-use super::draft::Draft;
+use super::draft::{Draft, MOST_WORKERS};
 use super::error::{ConfigError, Place};
 use super::{listener, server, upstream};
 use crate::certificate::{Certificate, Certificates, throw_away};
@@ -43,8 +43,10 @@ impl Draft {
         }
         if let Some(workers) = flags.workers {
             self.workers = Some(workers);
-            if workers == 0 {
-                self.refuse("--workers", "0 is too few; leave it out for one per core");
+            match workers {
+                0 => self.refuse("--workers", "0 is too few; leave it out for one per core"),
+                1..=MOST_WORKERS => {}
+                _ => self.refuse("--workers", format!("{workers} is too many; {MOST_WORKERS} is the most")),
             }
         }
         if let Some(path) = &flags.ticket_keys {

@@ -47,7 +47,12 @@ pub(super) fn read(
         tickets_on_resumption: if tickets == 0 { 0 } else { after_resumption },
         session_cache: reader.count("listener.session-cache", raw.session_cache, 0..=usize::MAX, SESSION_CACHE),
         accept_proxy: raw.accept_proxy.is_some_and(Spanned::into_inner),
-        max_connections: reader.count("listener.max-connections", raw.max_connections, 1..=usize::MAX, MAX_CONNECTIONS),
+        max_connections: reader.count(
+            "listener.max-connections",
+            raw.max_connections,
+            1..=MOST_CONNECTIONS,
+            MAX_CONNECTIONS,
+        ),
         handshake_timeout: reader.timeout("listener.handshake-timeout", raw.handshake_timeout, HANDSHAKE_TIMEOUT),
         idle_timeout: reader.timeout("listener.idle-timeout", raw.idle_timeout, IDLE_TIMEOUT),
         renewal: reader.choice("listener.tls12-renewal", raw.tls12_renewal, &renewals, Renewal::Never),
@@ -212,5 +217,8 @@ const ON_RESUMPTION: usize = 1;
 const MOST_TICKETS: usize = 255;
 const SESSION_CACHE: usize = 20_000;
 const MAX_CONNECTIONS: usize = 100_000;
+/// Half a terabyte of memory, at 5.3 KiB each. The semaphore that counts them panics of more than 2^29 where a pointer has
+/// 32 bits, and 2^61 elsewhere.
+const MOST_CONNECTIONS: usize = 100_000_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);

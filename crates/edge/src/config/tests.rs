@@ -193,6 +193,10 @@ fn each_mistake_is_named_with_its_line_key_and_remedy() {
         ),
         (listener("tickets = 256"), "8: listener.tickets: 256 is too many; 255 is the most"),
         (listener("max-connections = 0"), "8: listener.max-connections: 0 is too few; "),
+        (
+            listener("max-connections = 9223372036854775807"),
+            "8: listener.max-connections: 9223372036854775807 is too many; 100000000 is the most",
+        ),
         (listener("handshake-timeout = \"soon\""), "8: listener.handshake-timeout: `soon` is no duration; "),
         (listener("idle-timeout = \"0s\""), "8: listener.idle-timeout: zero, "),
         (listener("tls12-renewal = \"always\""), "8: listener.tls12-renewal: `always` is none of its values; "),
@@ -407,6 +411,7 @@ fn flags_that_contradict_one_another_or_make_no_sense_alone() {
             "--listen: the file given by -c has a listener `edge`",
         ),
         (EdgeFlags { workers: Some(0), ..none() }, "--workers: 0 is too few"),
+        (EdgeFlags { workers: Some(usize::MAX), ..none() }, "--workers: 18446744073709551615 is too many"),
     ];
     for (flags, expected) in cases {
         let errors = Config::from_flags(&flags).expect_err(expected);
