@@ -15,6 +15,7 @@ use raincheck_edge::config::{
 use raincheck_keyring::{KeySize, Schedule};
 
 use crate::failure::Failure;
+use crate::secrecy;
 use crate::stderr::say;
 
 /// Check a configuration file and all the files it names, and say what it comes to
@@ -26,6 +27,7 @@ pub(crate) struct CheckConfig {
 
 impl CheckConfig {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        secrecy::try_to_keep_memory_here();
         let config = Config::load(&self.file)?;
         let keys = match &config.keys.source {
             KeySource::Local => None,

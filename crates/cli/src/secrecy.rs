@@ -17,6 +17,11 @@ pub(crate) fn keep_memory_here() -> Vec<String> {
     warnings
 }
 
+/// The same, for a command that is over in a moment: what the system does not let it is not worth a line each time.
+pub(crate) fn try_to_keep_memory_here() {
+    drop(keep_memory_here());
+}
+
 /// One byte rather than none, where that is allowed: the kernel leaves out a dump into a pipe for no other limit.
 fn refuse_core_dumps() -> rustix::io::Result<()> {
     let limit = getrlimit(Resource::Core);

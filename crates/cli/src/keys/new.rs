@@ -12,6 +12,7 @@ use raincheck_keyring::{KeyName, KeySize, Layout, TicketKey};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::secrecy;
 
 /// Make a fresh ticket key and print it, ready for a product
 ///
@@ -55,6 +56,7 @@ impl New {
                  raincheck keys new --format nginx > /run/nginx/ticket.key"
             )));
         }
+        secrecy::try_to_keep_memory_here();
         let key = fresh_key(match self.bits {
             Bits::B128 => KeySize::Bits128,
             Bits::B256 => KeySize::Bits256,
