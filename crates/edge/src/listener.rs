@@ -5,6 +5,44 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
+/// An address as a listener asks for it: what is known by the same one keeps its sockets across a reload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// The same address, whoever asks.
+    Address(SocketAddr),
+    /// Port 0 is a new port each time.
+    AnyPort {
+        /// With the port 0.
+        address: SocketAddr,
+        /// The name of the listener that asks.
+        listener: String,
+        /// How many of this address it has asked for before.
+        index: usize,
+    },
+}
+
+impl Wanted {
+    /// What the listener of this name asks for with `bind`.
+    pub fn by(listener: &str, bind: &[SocketAddr]) -> Vec<Self> {
+        let wanted = |(position, address): (usize, &SocketAddr)| match address.port() {
+            0 => Self::AnyPort {
+                address: *address,
+                listener: listener.to_owned(),
+                index: bind[..position].iter().filter(|earlier| *earlier == address).count(),
+            },
+            _ => Self::Address(*address),
+        };
+        bind.iter().enumerate().map(wanted).collect()
+    }
+
+    /// The address, with the port that was asked for.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Address(address) | Self::AnyPort { address, .. } => *address,
+        }
+    }
+}
+
 /// Binds `address` once for each of `workers`; the kernel spreads connections over the sockets (SO_REUSEPORT).
 ///
 /// The first socket is bound without sharing, so that an address somebody else has, another edge included, is refused
@@ -50,6 +88,19 @@ const BACKLOG: i32 = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_port_0_is_one_of_its_own_and_stays_that() {
+        let [any, other, fixed]: [SocketAddr; 3] =
+            ["127.0.0.1:0", "[::1]:0", "127.0.0.1:443"].map(|text| text.parse().unwrap());
+        let wanted = Wanted::by("web", &[any, other, fixed, any]);
+        assert!((1..4).all(|index| !wanted[..index].contains(&wanted[index])), "{wanted:?}");
+        // Others around them change nothing; only who asks for any port does.
+        assert_eq!(Wanted::by("web", &[fixed, any, any]), [2, 0, 3].map(|index| wanted[index].clone()));
+        let renamed = Wanted::by("app", &[any, fixed]);
+        assert!(!wanted.contains(&renamed[0]) && wanted.contains(&renamed[1]));
+        assert!(wanted.iter().map(Wanted::address).eq([any, other, fixed, any]));
+    }
 
     #[test]
     fn workers_share_and_strangers_do_not() {

@@ -15,7 +15,7 @@ use crate::access_log::AccessLog;
 use crate::admin;
 use crate::config::{self, Config, ConfigErrors};
 use crate::counters::TicketCounters;
-use crate::listener;
+use crate::listener::{self, Wanted};
 use crate::notice::{Error, Notice, Notices, ReloadError};
 use crate::service::{Common, Service};
 use crate::upstream::Upstream;
@@ -55,7 +55,7 @@ pub struct Snapshot {
     /// The upstreams, likewise.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Where each address of the configuration is open: port 0 becomes another.
-    pub addresses: HashMap<SocketAddr, SocketAddr>,
+    pub addresses: HashMap<Wanted, SocketAddr>,
     /// The ticket keys.
     pub keys: Keys,
     /// Where they come from.
@@ -75,7 +75,7 @@ impl Snapshot {
 struct Server {
     common: Common,
     workers: Vec<Worker>,
-    gates: HashMap<SocketAddr, Arc<Gate>>,
+    gates: HashMap<Wanted, Arc<Gate>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     admin: admin::Admin,
     watcher: Watcher,
@@ -144,13 +144,13 @@ impl Server {
                 service.resize(predecessor);
             }
         }
-        for (address, gate) in &self.gates {
-            match planned.service_at(*address) {
+        for (wanted, gate) in &self.gates {
+            match planned.service_at(wanted) {
                 Some(service) => gate.service.store(Arc::clone(service)),
                 None => gate.close(),
             }
         }
-        self.gates.retain(|address, _| planned.service_at(*address).is_some());
+        self.gates.retain(|wanted, _| planned.service_at(wanted).is_some());
         let addresses = addresses(&self.gates, &opened);
         self.snapshot.store(Arc::new(planned.snapshot(&self.common, self.workers.len(), addresses)));
         self.watcher.watch(&planned.upstreams);
@@ -164,15 +164,15 @@ impl Server {
     fn open_gates(&mut self, opened: Vec<Opened>, planned: &Plan) {
         for opened in opened {
             let address = opened.address();
-            let Opened { asked, sockets } = opened;
-            let Some(service) = planned.service_at(asked) else {
+            let Opened { wanted, sockets } = opened;
+            let Some(service) = planned.service_at(&wanted) else {
                 continue;
             };
             let gate = Arc::new(Gate::new(address, Arc::clone(service)));
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 worker.listen(socket, Arc::clone(&gate));
             }
-            self.gates.insert(asked, gate);
+            self.gates.insert(wanted, gate);
             self.common.notices.tell(Notice::Listening { address, listener: service.name.clone() });
         }
     }
@@ -269,20 +269,20 @@ impl Plan {
         Ok(Self { services, upstreams, key_source: config.keys.source.clone() })
     }
 
-    fn service_at(&self, address: SocketAddr) -> Option<&Arc<Service>> {
-        self.services.iter().find(|service| service.bind.contains(&address))
+    fn service_at(&self, wanted: &Wanted) -> Option<&Arc<Service>> {
+        self.services.iter().find(|service| service.bind.contains(wanted))
     }
 
     /// The addresses that have no gate yet, and whose they are.
-    fn missing(&self, gates: &HashMap<SocketAddr, Arc<Gate>>) -> Vec<(SocketAddr, String)> {
+    fn missing(&self, gates: &HashMap<Wanted, Arc<Gate>>) -> Vec<(Wanted, String)> {
         self.services
             .iter()
-            .flat_map(|service| service.bind.iter().map(|address| (*address, service.name.clone())))
-            .filter(|(address, _)| !gates.contains_key(address))
+            .flat_map(|service| service.bind.iter().map(|wanted| (wanted.clone(), service.name.clone())))
+            .filter(|(wanted, _)| !gates.contains_key(wanted))
             .collect()
     }
 
-    fn snapshot(&self, common: &Common, workers: usize, addresses: HashMap<SocketAddr, SocketAddr>) -> Snapshot {
+    fn snapshot(&self, common: &Common, workers: usize, addresses: HashMap<Wanted, SocketAddr>) -> Snapshot {
         Snapshot {
             services: self.services.clone(),
             upstreams: self.upstreams.clone(),
@@ -295,34 +295,35 @@ impl Plan {
     }
 }
 
-/// The sockets of an address, by the address that was asked for: port 0 becomes another.
+/// The sockets of an address.
 struct Opened {
-    asked: SocketAddr,
+    wanted: Wanted,
     sockets: Vec<std::net::TcpListener>,
 }
 
 impl Opened {
     fn address(&self) -> SocketAddr {
-        self.sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(self.asked)
+        self.sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(self.wanted.address())
     }
 }
 
 /// Where each configured address is open, the new ones included.
-fn addresses(gates: &HashMap<SocketAddr, Arc<Gate>>, opened: &[Opened]) -> HashMap<SocketAddr, SocketAddr> {
-    let old = gates.iter().map(|(asked, gate)| (*asked, gate.address));
-    old.chain(opened.iter().map(|opened| (opened.asked, opened.address()))).collect()
+fn addresses(gates: &HashMap<Wanted, Arc<Gate>>, opened: &[Opened]) -> HashMap<Wanted, SocketAddr> {
+    let old = gates.iter().map(|(wanted, gate)| (wanted.clone(), gate.address));
+    old.chain(opened.iter().map(|opened| (opened.wanted.clone(), opened.address()))).collect()
 }
 
-fn open(addresses: Vec<(SocketAddr, String)>, workers: usize) -> Result<Vec<Opened>, Error> {
-    addresses
+fn open(missing: Vec<(Wanted, String)>, workers: usize) -> Result<Vec<Opened>, Error> {
+    missing
         .into_iter()
-        .map(|(asked, listener)| {
-            let sockets = listener::bind(asked, workers).map_err(|error| Error::Bind {
-                address: asked,
+        .map(|(wanted, listener)| {
+            let address = wanted.address();
+            let sockets = listener::bind(address, workers).map_err(|error| Error::Bind {
+                address,
                 whose: format!("listener {listener}"),
                 error,
             })?;
-            Ok(Opened { asked, sockets })
+            Ok(Opened { wanted, sockets })
         })
         .collect()
 }

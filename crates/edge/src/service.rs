@@ -1,6 +1,5 @@
 //! What the connections of one listener share. A reload builds a new one and swaps it in.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::access_log::AccessLog;
 use crate::config::{self, MinVersion};
 use crate::counters::{ListenerCounters, TicketCounters};
+use crate::listener::Wanted;
 use crate::notice::Notices;
 use crate::upstream::Upstream;
 
@@ -22,7 +22,7 @@ pub struct Service {
     /// Its name in the configuration.
     pub name: String,
     /// Where it listens.
-    pub bind: Vec<SocketAddr>,
+    pub bind: Vec<Wanted>,
     /// Its side of TLS.
     pub endpoint: Arc<Endpoint>,
     /// The servers behind it.
@@ -107,7 +107,7 @@ impl Service {
         let endpoint = Endpoint::new(settings, Arc::clone(&config.certificates) as _, config.alpn.clone(), tls12)?;
         Ok(Self {
             name: config.name.clone(),
-            bind: config.bind.clone(),
+            bind: Wanted::by(&config.name, &config.bind),
             endpoint: Arc::new(endpoint),
             upstream,
             accept_proxy: config.accept_proxy,

@@ -74,7 +74,7 @@ fn listener(service: &Service, snapshot: &Snapshot) -> Value {
 
 /// Where the listener is open; port 0 became another.
 fn addresses(service: &Service, snapshot: &Snapshot) -> impl Iterator<Item = SocketAddr> {
-    service.bind.iter().map(|asked| snapshot.addresses.get(asked).copied().unwrap_or(*asked))
+    service.bind.iter().map(|wanted| snapshot.addresses.get(wanted).copied().unwrap_or(wanted.address()))
 }
 
 /// Those that occurred.
