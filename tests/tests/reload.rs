@@ -265,6 +265,39 @@ fn a_larger_max_connections_helps_those_who_wait_already() {
 }
 
 #[test]
+fn who_waits_for_room_is_served_as_a_reload_meanwhile_says() {
+    let site = Site::new();
+    let (app, other_app) = (Upstream::saying("the old one\n"), Upstream::saying("the new one\n"));
+    let other = Authority::new(&site.scratch, "other");
+    let listener = Listener::new("web", &site.certificate).set("max-connections", 1);
+    let config = site.config(listener, app.address());
+    let edge = Edge::start(&site.scratch, config.clone());
+    let address = edge.address("web");
+    let theirs = Raw::new(&other.file(), Version::Tls13, None);
+    // Once under the same name, and once as another listener, which has room of its own.
+    for (name, needs_room) in [("web", true), ("another", false)] {
+        let open = || edge.sum("raincheck_connections_open", &[("listener", "web")]);
+        until("nobody is left", || (open() == 0.0).then_some(()));
+        let before = edge.log().len();
+        let first = TcpStream::connect(address).unwrap();
+        until("there is no room", || (open() == 1.0).then_some(()));
+        let waiting = {
+            let theirs = theirs.clone();
+            thread::spawn(move || theirs.visit(address, NAME))
+        };
+        edge.expect_log(before, "has reached max-connections");
+        site.certificate.replace_by(&other.server(&[NAME]));
+        let text = config.text().replace("name = \"web\"", &format!("name = \"{name}\""));
+        edge.write_config(&text.replace(&app.address().to_string(), &other_app.address().to_string()));
+        edge.hang_up();
+        edge.expect_log(before, "reloaded");
+        let first = (!needs_room).then_some(first);
+        assert!(waiting.join().unwrap().answer.ends_with("the new one\n"));
+        drop(first);
+    }
+}
+
+#[test]
 fn no_ticket_resumes_once_there_are_to_be_none() {
     let site = Site::new();
     let app = Upstream::http();

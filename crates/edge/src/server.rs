@@ -139,18 +139,19 @@ impl Server {
         let opened = open(planned.missing(&self.gates), self.workers.len()).map_err(ReloadError::Start)?;
 
         keys.apply();
+        for (wanted, gate) in &self.gates {
+            match planned.service_at(wanted) {
+                Some(service) => gate.lead_to(Arc::clone(service)),
+                None => gate.close(),
+            }
+        }
+        self.gates.retain(|wanted, _| planned.service_at(wanted).is_some());
+        // Not before the gates lead to them: who finds room now is served as the new configuration says.
         for service in &planned.services {
             if let Some(predecessor) = before.service(&service.name) {
                 service.resize(predecessor);
             }
         }
-        for (wanted, gate) in &self.gates {
-            match planned.service_at(wanted) {
-                Some(service) => gate.service.store(Arc::clone(service)),
-                None => gate.close(),
-            }
-        }
-        self.gates.retain(|wanted, _| planned.service_at(wanted).is_some());
         let addresses = addresses(&self.gates, &opened);
         self.snapshot.store(Arc::new(planned.snapshot(&self.common, self.workers.len(), addresses)));
         self.watcher.watch(&planned.upstreams);

@@ -1,7 +1,7 @@
 //! What the connections of one listener share. A reload builds a new one and swaps it in.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use raincheck_control::Keys;
@@ -114,7 +114,9 @@ impl Service {
             room: predecessor
                 .map(|predecessor| Arc::clone(&predecessor.room))
                 .unwrap_or_else(|| Arc::new(Semaphore::new(config.max_connections))),
-            is_full: AtomicBool::new(false),
+            is_full: AtomicBool::new(
+                predecessor.is_some_and(|predecessor| predecessor.is_full.load(Ordering::Relaxed)),
+            ),
             max_connections: config.max_connections,
             handshake_timeout: config.handshake_timeout,
             idle_timeout: config.idle_timeout,

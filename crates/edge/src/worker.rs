@@ -12,7 +12,7 @@ use raincheck_tls::Scratch;
 use raincheck_tls::buffer::READ;
 use rustix::net::RecvFlags;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::access_log::AccessLog;
@@ -26,15 +26,21 @@ use crate::service::Service;
 pub struct Gate {
     /// The address, with its port.
     pub address: SocketAddr,
-    /// What is served there.
-    pub service: ArcSwap<Service>,
+    service: ArcSwap<Service>,
+    replaced: Notify,
     closing: watch::Sender<bool>,
 }
 
 impl Gate {
     /// An open gate.
     pub fn new(address: SocketAddr, service: Arc<Service>) -> Self {
-        Self { address, service: ArcSwap::new(service), closing: watch::Sender::new(false) }
+        Self { address, service: ArcSwap::new(service), replaced: Notify::new(), closing: watch::Sender::new(false) }
+    }
+
+    /// Puts another service behind it. That is for who waits for room already, too.
+    pub fn lead_to(&self, service: Arc<Service>) {
+        self.service.store(service);
+        self.replaced.notify_waiters();
     }
 
     /// Takes no more connections, once those that are queued have been accepted.
@@ -154,22 +160,7 @@ async fn pause_after(error: &io::Error) {
 
 /// Serves an accepted connection, as soon as there is room for it.
 async fn begin(tcp: TcpStream, peer: SocketAddr, gate: &Gate, alive: &mpsc::Sender<()>) {
-    let service = gate.service.load_full();
-    let room = match Arc::clone(&service.room).try_acquire_owned() {
-        Ok(room) => {
-            service.is_full.store(false, Ordering::Relaxed);
-            room
-        }
-        Err(_) => {
-            if !service.is_full.swap(true, Ordering::Relaxed) {
-                service.notices.tell(Notice::Full { listener: service.name.clone() });
-            }
-            match Arc::clone(&service.room).acquire_owned().await {
-                Ok(room) => room,
-                Err(_) => return,
-            }
-        }
-    };
+    let (service, room) = admit(gate).await;
     let received = receive_now(&tcp);
     let destination = match gate.address.ip().is_unspecified() {
         false => gate.address,
@@ -181,6 +172,32 @@ async fn begin(tcp: TcpStream, peer: SocketAddr, gate: &Gate, alive: &mpsc::Send
         serve(Connection { tcp, addresses, received }, service).await;
         drop((room, alive));
     });
+}
+
+/// The service behind the gate, once it has room. While there is none, a reload may put another one there, of the same
+/// listener or not: then that is the one.
+async fn admit(gate: &Gate) -> (Arc<Service>, OwnedSemaphorePermit) {
+    loop {
+        let replaced = gate.replaced.notified(); // from here on, so that none is missed
+        let service = gate.service.load_full();
+        if let Ok(room) = Arc::clone(&service.room).try_acquire_owned() {
+            service.is_full.store(false, Ordering::Relaxed);
+            return (service, room);
+        }
+        if !service.is_full.swap(true, Ordering::Relaxed) {
+            service.notices.tell(Notice::Full { listener: service.name.clone() });
+        }
+        tokio::select! {
+            biased;
+            () = replaced => {}
+            room = Arc::clone(&service.room).acquire_owned() => {
+                let room = room.expect("nobody closes it");
+                if Arc::ptr_eq(&service, &gate.service.load()) {
+                    return (service, room);
+                }
+            }
+        }
+    }
 }
 
 /// What the client has sent already: its ClientHello, as often as not. To ask the socket is cheaper than to wait until
