@@ -1,7 +1,10 @@
 //! Starting beside another, changing on SIGHUP, leaving on SIGTERM.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::{self, File};
+use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 
 use raincheck_tests::client::{Ending, Version};
@@ -10,6 +13,7 @@ use raincheck_tests::deadline::until;
 use raincheck_tests::edge::{Edge, ask_admin};
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::pki::{Authority, Identity};
+use raincheck_tests::program;
 use raincheck_tests::raw::{REQUEST, Raw};
 use raincheck_tests::site::{NAME, Site};
 use raincheck_tests::upstream::{BODY, Upstream};
@@ -189,6 +193,45 @@ fn a_listener_that_is_gone_after_sighup_stops_listening_and_lets_its_connections
 }
 
 #[test]
+fn it_can_be_asked_while_a_reload_waits_for_a_file() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let mut edge = Edge::start(&site.scratch, site.web(app.address()));
+    let raw = site.raw(Version::Tls13);
+    let other = Authority::new(&site.scratch, "other");
+    let renewed = other.server(&[NAME]);
+    let chain = fs::read(&renewed.chain).unwrap();
+    fs::copy(&renewed.key, &site.certificate.key).unwrap();
+    fs::remove_file(&site.certificate.chain).unwrap();
+    program::run(Command::new("mkfifo").arg(&site.certificate.chain), b"").succeeded();
+    // It waits for somebody who writes.
+    edge.hang_up();
+    for _ in 0..3 {
+        assert_eq!(edge.admin("/healthz").status, 200);
+        assert!(edge.stats("show info").contains("Pid: "));
+        assert!(raw.visit(edge.address("web"), NAME).answer.ends_with(BODY));
+        // While it waits, these come to one.
+        edge.hang_up();
+    }
+    let reloads = || edge.log().lines().filter(|line| *line == "reloaded").count();
+    // To open it is to wait until the edge has.
+    let mut first = File::options().write(true).open(&site.certificate.chain).unwrap();
+    assert_eq!(reloads(), 0);
+    first.write_all(&chain).unwrap();
+    drop(first);
+    until("the first is over", || (reloads() == 1).then_some(()));
+    assert!(trusts(&other, &edge, "web"));
+    fs::write(&site.certificate.chain, &chain).unwrap();
+    until("the second is over", || (reloads() == 2).then_some(()));
+    // One that never ends does not keep it.
+    edge.hang_up();
+    assert!(trusts(&other, &edge, "web"));
+    edge.terminate();
+    assert_eq!(edge.ended().code(), Some(0));
+    assert_eq!(edge.log().lines().filter(|line| *line == "reloaded").count(), 2);
+}
+
+#[test]
 fn one_bad_certificate_among_good_changes_nothing() {
     let site = Site::new();
     let app = Upstream::http();
@@ -197,7 +240,7 @@ fn one_bad_certificate_among_good_changes_nothing() {
     let config = site.web(app.address()).listener(Listener::new("second", &second));
     let edge = Edge::start(&site.scratch, config);
     site.certificate.replace_by(&other.server(&[NAME]));
-    std::fs::write(&second.key, "no key\n").unwrap();
+    fs::write(&second.key, "no key\n").unwrap();
     let before = edge.log().len();
     edge.hang_up();
     edge.expect_log(before, second.key.to_str().unwrap());

@@ -12,6 +12,7 @@ pub mod counters;
 pub mod listener;
 pub mod notice;
 pub mod proxy_protocol;
+mod reading;
 mod server;
 pub mod service;
 pub mod tcp;

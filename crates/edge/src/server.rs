@@ -17,6 +17,7 @@ use crate::config::{self, Config, ConfigErrors};
 use crate::counters::TicketCounters;
 use crate::listener::{self, Wanted};
 use crate::notice::{Error, Notice, Notices, ReloadError};
+use crate::reading::{Fresh, Reading};
 use crate::service::{Common, Service};
 use crate::upstream::Upstream;
 use crate::watcher::Watcher;
@@ -25,24 +26,36 @@ use crate::writer::Writer;
 
 /// Runs the edge on this thread and its workers, until SIGTERM or SIGINT; SIGHUP reloads.
 ///
-/// `reload` reads the configuration anew. `notices` is told what an operator should know.
+/// `reload` reads the configuration anew, on another thread: it may take its time. `notices` is told what an operator
+/// should know.
 ///
 /// # Errors
 /// What a start can fail of; nothing was served then.
-pub fn run(config: Config, reload: impl Fn() -> Result<Config, ConfigErrors>, notices: Notices) -> Result<(), Error> {
+pub fn run(
+    config: Config,
+    reload: impl Fn() -> Result<Config, ConfigErrors> + Send + Sync + 'static,
+    notices: Notices,
+) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
     let result = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Error::Thread)?;
         let mut server = Server::start(config, notices).await?;
         let keys = server.common.keys.clone();
         tokio::spawn(async move { keys.run().await });
-        while let Asked::Reload = signals.next().await {
-            server.reload(&reload);
+        let mut reading = Reading::new(reload, server.common.keys.clone());
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => reading.ask(),
+                    Asked::End => break,
+                },
+                read = reading.done() => server.reload(read),
+            }
         }
         server.drain(&mut signals).await;
         Ok(())
     });
-    // Where the drain was cut short, a thread still waits for the workers.
+    // Where the drain was cut short, a thread still waits for the workers; another may still read a configuration.
     runtime.shutdown_background();
     result
 }
@@ -123,17 +136,14 @@ impl Server {
     }
 
     /// Builds everything that is new, and swaps it in when nothing can fail any more.
-    fn reload(&mut self, read: impl Fn() -> Result<Config, ConfigErrors>) {
-        match self.try_reload(read) {
+    fn reload(&mut self, read: Result<Fresh, ReloadError>) {
+        match read.and_then(|fresh| self.swap_in(fresh)) {
             Ok(()) => self.common.notices.tell(Notice::Reloaded),
             Err(error) => self.common.notices.tell(Notice::ReloadFailed(error)),
         }
     }
 
-    fn try_reload(&mut self, read: impl Fn() -> Result<Config, ConfigErrors>) -> Result<(), ReloadError> {
-        let config = read().map_err(ReloadError::Config)?;
-        let keys =
-            self.common.keys.prepare(config.keys.source.clone(), config.keys.schedule).map_err(ReloadError::Keys)?;
+    fn swap_in(&mut self, Fresh { config, keys }: Fresh) -> Result<(), ReloadError> {
         let before = self.snapshot.load_full();
         let planned = Plan::new(&config, &self.common, Some(&before)).map_err(ReloadError::Start)?;
         let opened = open(planned.missing(&self.gates), self.workers.len()).map_err(ReloadError::Start)?;
