@@ -14,3 +14,12 @@ pub fn unused() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     SocketAddr::from((Ipv4Addr::new(127, high | 0x80, middle, low), port))
 }
+
+/// A port that nobody listens on at any address of this machine: for who wants all of them.
+///
+/// Above what [`unused`] counts up to, below what the kernel chooses from.
+pub fn unused_everywhere() -> u16 {
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let spread = std::process::id() * 8 + u32::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    20_000 + u16::try_from(spread % 12_000).expect("smaller than 12,000")
+}

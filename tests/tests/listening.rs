@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
+use raincheck_tests::address;
 use raincheck_tests::client::Version;
 use raincheck_tests::config::{Config, Listener, Upstream as Servers, quoted};
 use raincheck_tests::deadline::until;
 use raincheck_tests::edge::Edge;
 use raincheck_tests::site::{NAME, Site};
-use raincheck_tests::upstream::Upstream;
+use raincheck_tests::upstream::{BODY, Upstream};
 
 #[test]
 fn on_several_addresses_with_ports_of_the_kernels_choice() {
@@ -85,6 +88,66 @@ fn every_port_of_the_kernels_choice_is_closed_at_sigterm() {
     }
     drop(held);
     assert_eq!(edge.ended().code(), Some(0));
+}
+
+#[test]
+fn sighup_widens_and_narrows_an_address_and_loses_no_connection() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let port = address::unused_everywhere();
+    let [one, other, all] =
+        [[127, 0, 0, 1], [127, 0, 0, 2], [0, 0, 0, 0]].map(|address| SocketAddr::from((address, port)));
+    let narrow = site.config(Listener::new("web", &site.certificate).on(one), app.address());
+    let wide = narrow.text().replace(&quoted(one), &quoted(all));
+    let edge = Edge::start(&site.scratch, narrow.clone());
+    let over = AtomicBool::new(false);
+    let visits = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for raw in [(); 3].map(|()| site.raw(Version::Tls13)) {
+            let (over, visits) = (&over, &visits);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    assert!(raw.visit(one, NAME).answer.ends_with(BODY));
+                    visits.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _over = Over(&over);
+        for _ in 0..3 {
+            for (text, is_open) in [(&wide, true), (&narrow.text(), false)] {
+                let before = edge.log().len();
+                edge.write_config(text);
+                edge.hang_up();
+                edge.expect_log(before, "reload");
+                assert!(edge.log()[before..].ends_with("reloaded\n"), "{}", edge.log());
+                until("the other address changes", || (TcpStream::connect(other).is_ok() == is_open).then_some(()));
+                let done = visits.load(Ordering::Relaxed);
+                until("the visits go on", || (visits.load(Ordering::Relaxed) > done + 20).then_some(()));
+                // What is still open inside of the wide one is no listener of its own.
+                assert!(edge.stats("show info").contains("Listeners: 1\n"));
+            }
+        }
+    });
+}
+
+/// Says so when dropped, in a panic too.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_edge_knows_itself_at_an_address_it_cannot_have() {
+    let site = Site::new();
+    let config = site.web("127.0.0.1:9".parse().unwrap());
+    let edge = Edge::start(&site.scratch, config.clone());
+    let text = config.text().replace(&format!("admin = {}", quoted(config.admin())), "");
+    edge.write_config(&text.replace(&quoted(config.address("web")), &quoted(config.admin())));
+    edge.hang_up();
+    edge.expect_log(0, &format!("cannot listen on {} (listener web): it is this edge's admin address", config.admin()));
 }
 
 fn listening(line: &str) -> Option<SocketAddr> {

@@ -341,6 +341,37 @@ fn who_waits_for_room_is_served_as_a_reload_meanwhile_says() {
 }
 
 #[test]
+fn a_listener_comes_back_once_those_who_waited_at_its_end_are_served() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let config = site.web(app.address());
+    let both = config.clone().listener(Listener::new("more", &site.certificate).set("max-connections", 1));
+    let more = both.address("more");
+    let edge = Edge::start(&site.scratch, both.clone());
+    let reload = |text: &str, expected: &str| {
+        let before = edge.log().len();
+        edge.write_config(text);
+        edge.hang_up();
+        edge.expect_log(before, "reload");
+        until("the line is whole", || edge.log()[before..].contains('\n').then_some(()));
+        edge.log()[before..].contains(expected)
+    };
+    let held = TcpStream::connect(more).unwrap();
+    edge.expect_sum("raincheck_connections_open", &[("listener", "more")], 1.0);
+    let waiting = {
+        let raw = site.raw(Version::Tls13);
+        thread::spawn(move || raw.visit(more, NAME))
+    };
+    edge.expect_log(0, "has reached max-connections");
+    assert!(reload(&config.text(), "reloaded\n"));
+    assert!(reload(&both.text(), &format!("cannot listen on {more} (listener more): what was queued there")));
+    drop(held);
+    assert!(waiting.join().unwrap().answer.ends_with(BODY));
+    until("it is back", || reload(&both.text(), "reloaded\n").then_some(()));
+    assert!(site.raw(Version::Tls13).visit(more, NAME).answer.ends_with(BODY));
+}
+
+#[test]
 fn no_ticket_resumes_once_there_are_to_be_none() {
     let site = Site::new();
     let app = Upstream::http();

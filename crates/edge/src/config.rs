@@ -34,6 +34,7 @@ mod server;
 mod upstream;
 mod upstream_tls;
 
+pub(crate) use address::collide;
 pub use address::listening_address;
 pub use error::{ConfigError, ConfigErrors};
 pub use flags::EdgeFlags;

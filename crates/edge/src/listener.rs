@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::config::collide;
+
 /// An address as a listener asks for it: what is known by the same one keeps its sockets across a reload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
@@ -35,6 +37,14 @@ impl Wanted {
         bind.iter().enumerate().map(wanted).collect()
     }
 
+    /// Whether what arrives at `other` is for this one: it is the same, or this one is all addresses of its port.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Address(all), Self::Address(one)) if all.ip().is_unspecified() => collide(*all, *one),
+            _ => self == other,
+        }
+    }
+
     /// The address, with the port that was asked for.
     pub fn address(&self) -> SocketAddr {
         match self {
@@ -43,6 +53,20 @@ impl Wanted {
     }
 }
 
+/// Who may be bound already to an address that another one includes, such as 127.0.0.1 and 0.0.0.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbours {
+    /// Nobody.
+    None,
+    /// This edge. The kernel then cannot tell it from another process of the same user that has such an address and shares
+    /// it (SO_REUSEPORT); that one keeps its connections.
+    Ours,
+}
+
+/// The sockets of an address, one for each worker. No connection reaches them yet.
+#[derive(Debug)]
+pub struct Bound(Vec<Socket>);
+
 /// Binds `address` once for each of `workers`; the kernel spreads connections over the sockets (SO_REUSEPORT).
 ///
 /// The first socket is bound without sharing, so that an address somebody else has, another edge included, is refused
@@ -50,8 +74,9 @@ impl Wanted {
 ///
 /// # Errors
 /// The socket's; `AddrInUse` for an address that is taken.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+pub fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Result<Bound> {
     let first = socket(address)?;
+    first.set_reuse_port(neighbours == Neighbours::Ours)?;
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
     // Port 0 is one of the system's choice: the others follow.
@@ -63,13 +88,21 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
         other.bind(&address)?;
         sockets.push(other);
     }
-    sockets
-        .into_iter()
-        .map(|socket| {
+    Ok(Bound(sockets))
+}
+
+impl Bound {
+    /// From now on connections queue.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn listen(self) -> io::Result<Vec<TcpListener>> {
+        let listen = |socket: Socket| {
             socket.listen(BACKLOG)?;
             Ok(socket.into())
-        })
-        .collect()
+        };
+        self.0.into_iter().map(listen).collect()
+    }
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -103,11 +136,36 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_of_a_port_cover_each() {
+        let cases = [
+            ("127.0.0.1:443", "127.0.0.1:443", true),
+            ("0.0.0.0:443", "127.0.0.1:443", true),
+            ("127.0.0.1:443", "0.0.0.0:443", false),
+            ("0.0.0.0:443", "127.0.0.1:444", false),
+            ("0.0.0.0:443", "[::1]:443", false),
+            ("[::]:443", "[::1]:443", true),
+        ];
+        for (one, other, expected) in cases {
+            let [one, other] = [one, other].map(|text| Wanted::Address(text.parse().unwrap()));
+            assert_eq!(one.covers(&other), expected, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
     fn workers_share_and_strangers_do_not() {
-        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3, Neighbours::None).unwrap().listen().unwrap();
         let address = sockets[0].local_addr().unwrap();
         assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
-        let error = bind(address, 1).unwrap_err();
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], address.port()));
+        for taken in [address, everywhere] {
+            let error = bind(taken, 1, Neighbours::None).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+        bind(everywhere, 3, Neighbours::Ours).unwrap().listen().unwrap();
+        // Whoever does not share is a stranger all the same.
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], stranger.local_addr().unwrap().port()));
+        let error = bind(everywhere, 1, Neighbours::Ours).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 }

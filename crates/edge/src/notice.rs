@@ -158,6 +158,16 @@ pub enum Error {
         /// The system's answer.
         error: io::Error,
     },
+    /// An address cannot be listened on because this edge itself has it.
+    #[error("cannot listen on {address} ({whose}): {why}")]
+    Ours {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        whose: String,
+        /// What has it, and the remedy.
+        why: &'static str,
+    },
     /// The stats socket cannot be made.
     #[error("cannot make the stats socket {}: {error}", .path.display())]
     StatsSocket {

@@ -1,9 +1,10 @@
 //! The whole of a running edge: starts it, reloads it, and drains it.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,9 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::access_log::AccessLog;
 use crate::admin;
-use crate::config::{self, Config, ConfigErrors};
+use crate::config::{self, Config, ConfigErrors, collide};
 use crate::counters::TicketCounters;
-use crate::listener::{self, Wanted};
+use crate::listener::{self, Bound, Neighbours, Wanted};
 use crate::notice::{Error, Notice, Notices, ReloadError};
 use crate::reading::{Fresh, Reading};
 use crate::service::{Common, Service};
@@ -89,6 +90,8 @@ struct Server {
     common: Common,
     workers: Vec<Worker>,
     gates: HashMap<Wanted, Arc<Gate>>,
+    /// Those that lead nowhere any more. Each lasts until what was queued there is accepted.
+    closing: Vec<Weak<Gate>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     admin: admin::Admin,
     watcher: Watcher,
@@ -104,7 +107,7 @@ impl Server {
         let (access_log, log_writer) = start_access_log(config.access_log)?;
         let common = Common { keys, tickets, access_log, notices };
         let planned = Plan::new(&config, &common, None)?;
-        let opened = open(planned.missing(&HashMap::new()), config.workers)?;
+        let opened = open(planned.missing(&HashMap::new()), config.workers, |_| Occupant::Nobody)?;
         let snapshot = Arc::new(ArcSwap::from_pointee(planned.snapshot(
             &common,
             config.workers,
@@ -121,6 +124,7 @@ impl Server {
             common,
             workers,
             gates: HashMap::new(),
+            closing: Vec::new(),
             snapshot,
             admin,
             watcher,
@@ -146,15 +150,20 @@ impl Server {
     fn swap_in(&mut self, Fresh { config, keys }: Fresh) -> Result<(), ReloadError> {
         let before = self.snapshot.load_full();
         let planned = Plan::new(&config, &self.common, Some(&before)).map_err(ReloadError::Start)?;
-        let opened = open(planned.missing(&self.gates), self.workers.len()).map_err(ReloadError::Start)?;
+        let opened = open(planned.missing(&self.gates), self.workers.len(), |address| self.occupant(address))
+            .map_err(ReloadError::Start)?;
 
         keys.apply();
         for (wanted, gate) in &self.gates {
             match planned.service_at(wanted) {
                 Some(service) => gate.lead_to(Arc::clone(service)),
-                None => gate.close(),
+                None => {
+                    gate.close();
+                    self.closing.push(Arc::downgrade(gate));
+                }
             }
         }
+        self.closing.retain(|gate| gate.strong_count() > 0);
         self.gates.retain(|wanted, _| planned.service_at(wanted).is_some());
         // Not before the gates lead to them: who finds room now is served as the new configuration says.
         for service in &planned.services {
@@ -170,6 +179,21 @@ impl Server {
             self.common.notices.tell(Notice::NeedsRestart { setting });
         }
         Ok(())
+    }
+
+    /// What of this edge is in the way of a socket on `address`.
+    fn occupant(&self, address: SocketAddr) -> Occupant {
+        let closing: Vec<_> = self.closing.iter().filter_map(Weak::upgrade).map(|gate| gate.address).collect();
+        let open = self.gates.values().map(|gate| gate.address);
+        if self.admin.address().is_some_and(|admin| collide(admin, address)) {
+            Occupant::Admin
+        } else if closing.contains(&address) {
+            Occupant::Closing
+        } else if open.chain(closing).any(|other| collide(other, address)) {
+            Occupant::Neighbour
+        } else {
+            Occupant::Nobody
+        }
     }
 
     fn open_gates(&mut self, opened: Vec<Opened>, planned: &Plan) {
@@ -280,8 +304,10 @@ impl Plan {
         Ok(Self { services, upstreams, key_source: config.keys.source.clone() })
     }
 
-    fn service_at(&self, wanted: &Wanted) -> Option<&Arc<Service>> {
-        self.services.iter().find(|service| service.bind.contains(wanted))
+    /// A gate that another one has come to include stays open, so that no connection to it is lost. No two listeners of a
+    /// configuration have an address in common.
+    fn service_at(&self, gate: &Wanted) -> Option<&Arc<Service>> {
+        self.services.iter().find(|service| service.bind.iter().any(|wanted| wanted.covers(gate)))
     }
 
     /// The addresses that have no gate yet, and whose they are.
@@ -324,20 +350,60 @@ fn addresses(gates: &HashMap<Wanted, Arc<Gate>>, opened: &[Opened]) -> HashMap<W
     old.chain(opened.iter().map(|opened| (opened.wanted.clone(), opened.address()))).collect()
 }
 
-fn open(missing: Vec<(Wanted, String)>, workers: usize) -> Result<Vec<Opened>, Error> {
-    missing
-        .into_iter()
-        .map(|(wanted, listener)| {
-            let address = wanted.address();
-            let sockets = listener::bind(address, workers).map_err(|error| Error::Bind {
-                address,
-                whose: format!("listener {listener}"),
-                error,
-            })?;
-            Ok(Opened { wanted, sockets })
-        })
-        .collect()
+/// Opens what is missing, or nothing.
+fn open(
+    missing: Vec<(Wanted, String)>,
+    workers: usize,
+    occupant: impl Fn(SocketAddr) -> Occupant,
+) -> Result<Vec<Opened>, Error> {
+    let mut opened = Vec::new();
+    let mut beside_others = Vec::new();
+    for (wanted, listener) in missing {
+        let (address, whose) = (wanted.address(), format!("listener {listener}"));
+        let occupant = occupant(address);
+        let explain = move |error| occupant.explain(address, whose, error);
+        match occupant {
+            Occupant::Neighbour => match listener::bind(address, workers, Neighbours::Ours) {
+                Ok(bound) => beside_others.push((wanted, explain, bound)),
+                Err(error) => return Err(explain(error)),
+            },
+            Occupant::Nobody | Occupant::Closing | Occupant::Admin => {
+                let listening = listener::bind(address, workers, Neighbours::None).and_then(Bound::listen);
+                opened.push(Opened { wanted, sockets: listening.map_err(explain)? });
+            }
+        }
+    }
+    // Connections come to these instead of to others as soon as they listen, and were lost if something failed then.
+    for (wanted, explain, bound) in beside_others {
+        opened.push(Opened { wanted, sockets: bound.listen().map_err(explain)? });
+    }
+    Ok(opened)
 }
+
+/// Who of this edge has an address that is to be opened, or a part of it.
+#[derive(Clone, Copy)]
+enum Occupant {
+    Nobody,
+    /// A listener, by a wider or a narrower address.
+    Neighbour,
+    /// A listener that is gone.
+    Closing,
+    Admin,
+}
+
+impl Occupant {
+    fn explain(self, address: SocketAddr, whose: String, error: io::Error) -> Error {
+        match self {
+            Self::Closing if error.kind() == io::ErrorKind::AddrInUse => Error::Ours { address, whose, why: CLOSING },
+            Self::Admin if error.kind() == io::ErrorKind::AddrInUse => Error::Ours { address, whose, why: ADMIN },
+            _ => Error::Bind { address, whose, error },
+        }
+    }
+}
+
+const CLOSING: &str =
+    "what was queued there when a reload closed it still waits for room; reload again once it has found some";
+const ADMIN: &str = "it is this edge's admin address until a restart; restart it, or choose another address";
 
 /// Counts what the control plane does, and passes it on.
 fn observe(tickets: &Arc<TicketCounters>, notices: &Notices) -> impl Fn(KeyEvent) + Send + Sync + 'static {
@@ -356,8 +422,8 @@ fn observe(tickets: &Arc<TicketCounters>, notices: &Notices) -> impl Fn(KeyEvent
 fn start_access_log(target: config::AccessLog) -> Result<(Option<AccessLog>, Option<Writer>), Error> {
     let started = match target {
         config::AccessLog::Off => return Ok((None, None)),
-        config::AccessLog::Stdout => AccessLog::start(std::io::stdout()),
-        config::AccessLog::Stderr => AccessLog::start(std::io::stderr()),
+        config::AccessLog::Stdout => AccessLog::start(io::stdout()),
+        config::AccessLog::Stderr => AccessLog::start(io::stderr()),
     };
     let (log, writer) = started.map_err(Error::Thread)?;
     Ok((Some(log), Some(writer)))
@@ -371,7 +437,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

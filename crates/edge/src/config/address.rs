@@ -30,7 +30,7 @@ pub(super) fn conflicts(claims: &[Claim]) -> Vec<ConfigError> {
 
 /// Whether a connection to one could as well be one to the other. IPv4 and IPv6 are apart: the edge binds `[::]` to IPv6
 /// only. Port 0 is a new port each time.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+pub(crate) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let same_address = one.ip() == other.ip()
         || (one.is_ipv4() == other.is_ipv4() && (one.ip().is_unspecified() || other.ip().is_unspecified()));
     one.port() == other.port() && one.port() != 0 && same_address

@@ -15,7 +15,7 @@ pub(super) fn render(observed: &Observed, snapshot: &Snapshot) -> String {
     let room: usize = snapshot.services.iter().map(|service| service.max_connections).sum();
     let listeners = match observed.phase() {
         Phase::Draining => 0,
-        Phase::Starting | Phase::Ready => snapshot.addresses.len(),
+        Phase::Starting | Phase::Ready => snapshot.services.iter().map(|service| service.bind.len()).sum(),
     };
     let cache = snapshot.services.iter().map(|service| service.sessions.lookups_and_misses());
     let (lookups, misses) = cache.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
