@@ -122,3 +122,6 @@ impl ClientStream {
 
 /// RFC 9149: connections come in parallel, and each needs a ticket of its own.
 const TICKETS_ASKED_FOR: TicketRequest = TicketRequest { new_session_count: 4, resumption_count: 1 };
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,11 @@ impl Offer {
         }
     }
 
+    /// Whether rustls was given a session of TLS 1.2 to offer.
+    pub(super) fn has_tls12(&self) -> bool {
+        self.state().offered.is_some()
+    }
+
     /// The server wanted none of what was offered.
     pub(super) fn refused(&self) {
         if let Some(offered) = self.state().offered {

@@ -54,7 +54,7 @@ impl Side for ClientSession {
     fn feed(&mut self, incoming: &mut [u8], plain: &mut Buffer, outgoing: &mut Buffer) -> Result<Fed, Error> {
         let fed = self.engine.feed(incoming, plain, outgoing);
         if self.offered.is_none() {
-            self.offered = Some(offered_by(outgoing.filled()));
+            self.offered = Some(offered_by(outgoing.filled(), self.offer.has_tls12()));
         }
         match &fed {
             Ok(fed) => self.offer.settle(fed.overhead, self.engine.tls().peer_certificates()),
@@ -94,7 +94,8 @@ impl fmt::Debug for ClientSession {
 }
 
 /// What the ClientHello in `records` would resume by. rustls does not say, and may have thought better of what it was given.
-fn offered_by(records: &[u8]) -> Kind {
+/// A session ID is random unless there `is_one_of_tls12` (RFC 8446 §4.1.2).
+fn offered_by(records: &[u8], is_one_of_tls12: bool) -> Kind {
     let hello::Read::Hello(hello) = hello::read(records) else {
         return Kind::Full;
     };
@@ -102,7 +103,7 @@ fn offered_by(records: &[u8]) -> Kind {
         Kind::Psk
     } else if hello.ticket.is_some_and(|ticket| !ticket.is_empty()) {
         Kind::Ticket
-    } else if !hello.session_id.is_empty() {
+    } else if is_one_of_tls12 && !hello.session_id.is_empty() {
         Kind::SessionId
     } else {
         Kind::Full
