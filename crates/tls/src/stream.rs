@@ -51,7 +51,8 @@ pub enum HandshakeError<S> {
 #[derive(Debug)]
 pub struct Closing<S> {
     channel: Box<Channel<S>>,
-    fin_sent: bool,
+    /// Whether the FIN comes behind what is left to send.
+    owes_fin: bool,
 }
 
 /// A connection that ended in a fatal alert, which has still to arrive.
@@ -138,13 +139,16 @@ impl<S: Side> Stream<S> {
             let flags = if S::FIN_FOLLOWS { SendFlags::MORE } else { SendFlags::empty() };
             let _ = self.channel.send_with(outgoing.filled(), flags);
         }
-        Closing { channel: self.channel, fin_sent: false }
+        Closing { channel: self.channel, owes_fin: S::FIN_FOLLOWS }
     }
 
     /// Ends our side without close_notify: what was written is not all there was.
     pub fn cut_short(self) -> Closing<S> {
-        let _ = rustix::net::shutdown(&self.channel.tcp, Shutdown::Write);
-        Closing { channel: self.channel, fin_sent: true }
+        let owes_fin = !self.channel.unsent.is_empty();
+        if !owes_fin {
+            let _ = rustix::net::shutdown(&self.channel.tcp, Shutdown::Write);
+        }
+        Closing { channel: self.channel, owes_fin }
     }
 
     /// What is left after [`Closed::Fault`]: the alert has still to arrive. Or after what the peer must not take for all.
@@ -182,7 +186,7 @@ impl<S: Side> Closing<S> {
     /// Sends what is left, close_notify last; and then, as a server, the FIN: there are clients that wait for nothing less.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.channel.poll_flush(cx))?;
-        if S::FIN_FOLLOWS && !std::mem::replace(&mut self.fin_sent, true) {
+        if std::mem::take(&mut self.owes_fin) {
             ready!(Pin::new(&mut self.channel.tcp).poll_shutdown(cx))?;
         }
         Poll::Ready(Ok(()))
