@@ -9,6 +9,10 @@ pub fn client_hello(bytes: &[u8]) -> bool {
         let judged = read(prefix);
         assert!(judged == Read::Incomplete || judged == whole, "{judged:?}, then {whole:?}");
     }
+    // These two are not left to rustls, which sees nothing wrong with some of them.
+    if matches!(whole, Read::TooLong | Read::TooOld) {
+        return false;
+    }
     if let Some(theirs) = read_by_rustls(bytes) {
         let Read::Hello(ours) = &whole else { panic!("rustls reads it: {whole:?}") };
         assert_eq!(theirs.cipher_suites, ours.cipher_suites);

@@ -44,7 +44,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// Reads until there is a whole ClientHello; `None` for what will never be one.
+    /// Reads until there is a whole ClientHello; `None` for what will never be one that is served.
     fn poll_hello(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<ClientHello>>, Closed>> {
         loop {
             if self.received.len() > MOST_RECEIVED {
@@ -53,6 +53,14 @@ impl Opening {
             match hello::read(&self.received) {
                 hello::Read::Hello(hello) => return Poll::Ready(Ok(Some(hello))),
                 hello::Read::Malformed => return Poll::Ready(Ok(None)),
+                hello::Read::TooLong => {
+                    self.received = TOO_LONG.to_vec();
+                    return Poll::Ready(Ok(None));
+                }
+                hello::Read::TooOld => {
+                    self.received = TOO_OLD.concat();
+                    return Poll::Ready(Ok(None));
+                }
                 hello::Read::Incomplete => {}
             }
             let length = ready!(Scratch::lend(|scratch| {
@@ -71,3 +79,16 @@ impl Opening {
 
 /// The most bytes a ClientHello may come in: twice its greatest length, for those who love small records.
 const MOST_RECEIVED: usize = 2 * hello::MAX_HELLO;
+
+// What rustls is shown in place of what it would take, or refuse for another reason: the fault alone, for it to find the
+// words and the alert.
+
+/// A record longer than it takes where there might be encryption.
+const TOO_LONG: [u8; 5] = [22, 3, 1, 0xff, 0xff];
+
+/// A ClientHello of TLS 1.1 that lacks nothing else: suite, compression and signature algorithms are there.
+const TOO_OLD: [&[u8]; 3] = [
+    &[22, 3, 1, 0, 55, 1, 0, 0, 51, 3, 2], // record, message, version
+    &[0; 32],                              // random
+    &[0, 0, 2, 0xc0, 0x2b, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 0x04, 0x03], // session ID, suites, compression, extensions
+];

@@ -11,6 +11,7 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error, InvalidMessage, ProtocolVersion};
 
+use crate::alert;
 use crate::buffer::Buffer;
 
 /// What a call of [`Engine::feed`] brought.
@@ -234,10 +235,10 @@ impl<C: Unbuffered> Engine<C> {
         let has_no_keys = self.tls().protocol_version().is_none();
         if self.tls().wants_write() {
             self.release(outgoing); // encrypted before the alert
-        } else if has_no_keys && !matches!(error, Error::AlertReceived(_)) {
-            // For a message that announces too great a length there is none.
-            outgoing.extend(&DECODE_ERROR);
+        } else if let (Some(alert), true) = (alert::of(error), has_no_keys) {
+            outgoing.extend(&alert);
         }
+        let start = outgoing.len();
         while self.tls().wants_write() {
             let Ok(ConnectionState::EncodeTlsData(encode)) = self.tls.process(rest).state else {
                 return;
@@ -247,6 +248,7 @@ impl<C: Unbuffered> Engine<C> {
                 return;
             }
         }
+        alert::correct(&mut outgoing.filled_mut()[start..], error);
     }
 }
 
@@ -291,9 +293,6 @@ fn encode_into<Data>(mut encode: EncodeTlsData<'_, Data>, outgoing: &mut Buffer)
         }
     }
 }
-
-/// A fatal alert, before there are keys (RFC 8446 §6.2).
-const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
 /// The most bytes an unfinished handshake message may take, record headers included: rustls limits the message alone, and a
 /// message in records of a byte is twenty times as long.

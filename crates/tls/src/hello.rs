@@ -1,8 +1,8 @@
 //! Reads a ClientHello ahead of rustls, because the configuration of a connection, with its
 //! ticketer, must be known when the connection is made.
 //!
-//! It takes what the ticketer needs and judges nothing: what is malformed goes to rustls all
-//! the same, which knows the right alert.
+//! It takes what the ticketer needs and judges only what rustls would let pass or see otherwise: what is malformed goes to
+//! rustls all the same, which knows the right alert.
 
 use crate::reader::Reader;
 
@@ -16,6 +16,8 @@ pub struct ClientHello {
     /// The `session_ticket` extension: `None` without one, empty where the client asks for a
     /// ticket and has none.
     pub ticket: Option<Vec<u8>>,
+    /// Whether `supported_versions` names TLS 1.2, or is not there and the legacy version is as new (RFC 8446 §4.2.1).
+    pub offers_tls12: bool,
     /// Whether `supported_versions` names TLS 1.3.
     pub offers_tls13: bool,
     /// How many identities `pre_shared_key` carries.
@@ -39,6 +41,11 @@ pub enum Read {
     Hello(Box<ClientHello>),
     /// No TLS, or a ClientHello that breaks the format.
     Malformed,
+    /// A record that is longer than any may be. rustls takes those that would have room for encryption.
+    TooLong,
+    /// A ClientHello that offers nothing later than TLS 1.1. rustls looks for what such a client cannot have (signature
+    /// algorithms) before it looks at the version.
+    TooOld,
 }
 
 /// Reads the ClientHello at the start of `bytes`, which are TLS records as they came.
@@ -49,21 +56,23 @@ pub fn read(bytes: &[u8]) -> Read {
     let mut records = Records { bytes };
     let mut joined = match records.next() {
         Fragment::Bytes(first) => match whole_message(first) {
-            Message::Whole(body) => return parse_or_malformed(body),
+            Message::Whole(body) => return judge(body),
             Message::Partial => first.to_vec(),
             Message::Not => return Read::Malformed,
         },
         Fragment::Incomplete => return Read::Incomplete,
+        Fragment::TooLong => return Read::TooLong,
         Fragment::Not => return Read::Malformed,
     };
     loop {
         match records.next() {
             Fragment::Bytes(more) => joined.extend_from_slice(more),
             Fragment::Incomplete => return Read::Incomplete,
+            Fragment::TooLong => return Read::TooLong,
             Fragment::Not => return Read::Malformed,
         }
         match whole_message(&joined) {
-            Message::Whole(body) => return parse_or_malformed(body),
+            Message::Whole(body) => return judge(body),
             Message::Partial => {}
             Message::Not => return Read::Malformed,
         }
@@ -78,6 +87,7 @@ struct Records<'a> {
 enum Fragment<'a> {
     Bytes(&'a [u8]),
     Incomplete,
+    TooLong,
     Not,
 }
 
@@ -89,8 +99,10 @@ impl<'a> Records<'a> {
             [_, major, ..] if *major != 3 => Fragment::Not,
             [_, _, _, hi, lo, rest @ ..] => {
                 let length = usize::from(u16::from_be_bytes([*hi, *lo]));
-                if length == 0 || length > MAX_FRAGMENT {
-                    return Fragment::Not;
+                match length {
+                    0 => return Fragment::Not,
+                    1..=MAX_FRAGMENT => {}
+                    _ => return Fragment::TooLong,
                 }
                 match rest.split_at_checked(length) {
                     Some((fragment, rest)) => {
@@ -127,14 +139,19 @@ fn whole_message(bytes: &[u8]) -> Message<'_> {
     }
 }
 
-fn parse_or_malformed(body: &[u8]) -> Read {
-    parse(body).map_or(Read::Malformed, |hello| Read::Hello(Box::new(hello)))
+fn judge(body: &[u8]) -> Read {
+    match parse(body) {
+        Some(hello) if hello.offers_tls12 || hello.offers_tls13 => Read::Hello(Box::new(hello)),
+        Some(_) => Read::TooOld,
+        None => Read::Malformed,
+    }
 }
 
 fn parse(body: &[u8]) -> Option<ClientHello> {
     let mut reader = Reader::new(body);
-    reader.take(2 + 32)?; // legacy_version, random
-    let mut hello = ClientHello { session_id: reader.vec8()?.to_vec(), ..ClientHello::default() };
+    let mut hello = ClientHello { offers_tls12: reader.u16()? >= TLS12, ..ClientHello::default() };
+    reader.take(32)?; // random
+    hello.session_id = reader.vec8()?.to_vec();
     hello.cipher_suites = u16s(reader.vec16()?)?;
     reader.vec8()?; // legacy_compression_methods
     if reader.is_empty() {
@@ -156,7 +173,8 @@ impl ClientHello {
             SESSION_TICKET => self.ticket = Some(body.to_vec()),
             PRE_SHARED_KEY => self.psk_identities = psk_identities(body)?,
             SUPPORTED_VERSIONS => {
-                self.offers_tls13 = u16s(Reader::new(body).vec8()?)?.contains(&TLS13);
+                let versions = u16s(Reader::new(body).vec8()?)?;
+                (self.offers_tls12, self.offers_tls13) = (versions.contains(&TLS12), versions.contains(&TLS13));
             }
             PSK_KEY_EXCHANGE_MODES => {
                 self.psk_with_dhe = Reader::new(body).vec8()?.contains(&PSK_DHE_KE);
@@ -209,6 +227,7 @@ const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const HOST_NAME: u8 = 0;
 const PSK_DHE_KE: u8 = 1;
+const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
 
 // Extension types (IANA, TLS ExtensionType Values).

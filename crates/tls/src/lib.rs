@@ -6,6 +6,7 @@
 //! into bytes and holds tickets back, and [`stream`] does the reading, the writing and the close.
 
 pub mod accept;
+mod alert;
 pub mod buffer;
 mod channel;
 pub mod client;

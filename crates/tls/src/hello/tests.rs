@@ -49,6 +49,7 @@ fn everything() -> (Vec<u8>, ClientHello) {
         server_name: Some("shop.example".into()),
         session_id: vec![0xaa, 0xbb],
         ticket: Some(b"ticket".to_vec()),
+        offers_tls12: true,
         offers_tls13: true,
         psk_identities: 2,
         psk_with_dhe: true,
@@ -73,8 +74,12 @@ fn everything_is_read_however_it_is_cut() {
 
 #[test]
 fn a_hello_without_extensions_offers_what_it_has() {
-    let expected =
-        ClientHello { session_id: vec![0xaa, 0xbb], cipher_suites: vec![0x1301, 0xc02b], ..ClientHello::default() };
+    let expected = ClientHello {
+        session_id: vec![0xaa, 0xbb],
+        offers_tls12: true,
+        cipher_suites: vec![0x1301, 0xc02b],
+        ..ClientHello::default()
+    };
     assert_eq!(read(&client_hello(&body(&[]), 100)), Read::Hello(Box::new(expected)));
 }
 
@@ -108,10 +113,39 @@ fn what_is_no_client_hello_is_malformed_at_once() {
         b"\x17\x03\x03\x00\x01\x00",             // application data
         b"\x16\x02\x00\x00\x01\x01",             // SSL 2
         b"\x16\x03\x01\x00\x00",                 // an empty record
-        b"\x16\x03\x01\xff\xff",                 // an oversized record
         b"\x16\x03\x01\x00\x04\x02\x00\x00\x00", // ServerHello
         b"\x16\x03\x01\x00\x04\x01\x01\x00\x00", // 64 KiB and more
     ] {
         assert_eq!(read(bytes), Read::Malformed, "{bytes:x?}");
+    }
+}
+
+#[test]
+fn a_record_of_more_than_16_kib_is_too_long_wherever_it_comes() {
+    for length in [0x4001_u16, 0x4100, 0x4800, 0xffff] {
+        let header = [&[HANDSHAKE, 3, 1][..], &length.to_be_bytes()].concat();
+        assert_eq!(read(&header), Read::TooLong, "{length}");
+        let half = client_hello(&everything().0, 100);
+        assert_eq!(read(&[&half[..105], &header].concat()), Read::TooLong, "{length}, as the second");
+    }
+    assert_eq!(read(&[HANDSHAKE, 3, 1, 0x40, 0]), Read::Incomplete);
+}
+
+#[test]
+fn what_offers_no_tls12_is_too_old() {
+    let with = |legacy: u8, extensions: &[Vec<u8>]| {
+        let mut body = body(extensions);
+        body[1] = legacy;
+        read(&client_hello(&body, 100))
+    };
+    let versions = |listed: &[u8]| extension(SUPPORTED_VERSIONS, &[&[listed.len() as u8], listed].concat());
+    for legacy in 0..3 {
+        assert_eq!(with(legacy, &[]), Read::TooOld, "{legacy}");
+    }
+    assert!(matches!(with(4, &[]), Read::Hello(_)));
+    // What is listed counts alone.
+    assert_eq!(with(3, &[versions(&[3, 2, 3, 1])]), Read::TooOld);
+    for listed in [[3, 3], [3, 4]] {
+        assert!(matches!(with(1, &[versions(&listed)]), Read::Hello(_)), "{listed:?}");
     }
 }

@@ -393,14 +393,42 @@ fn client_certificates_are_verified_again() {
     }
 }
 
+/// Bytes before any ClientHello, and the description of the alert they get.
 #[test]
-fn what_is_no_hello_gets_an_alert() {
+fn what_is_no_hello_gets_its_alert() {
+    const UNEXPECTED_MESSAGE: u8 = 10;
+    const RECORD_OVERFLOW: u8 = 22;
+    const DECODE_ERROR: u8 = 50;
+    const PROTOCOL_VERSION: u8 = 70;
+    let cases: [(&[u8], u8); 10] = [
+        (b"GET / HTTP/1.1\r\n\r\n", UNEXPECTED_MESSAGE),
+        (&[22, 3, 1, 0, 0], UNEXPECTED_MESSAGE),              // an empty record
+        (&[23, 3, 3, 0, 1, 0], UNEXPECTED_MESSAGE),           // application data
+        (&[20, 3, 3, 0, 1, 1], UNEXPECTED_MESSAGE),           // ChangeCipherSpec
+        (&[20, 3, 3, 0, 1, 2], UNEXPECTED_MESSAGE),           // one that is none
+        (&[22, 3, 1, 0, 4, 20, 0, 0, 0], UNEXPECTED_MESSAGE), // Finished
+        (&[22, 3, 1, 0, 1, 1, 23, 3, 3, 0, 1, 0], UNEXPECTED_MESSAGE), // a message with something else in it
+        (&[22, 3, 1, 0xff, 0xff], RECORD_OVERFLOW),
+        (&[22, 2, 0, 0, 1, 1], PROTOCOL_VERSION),
+        (&[22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff], DECODE_ERROR),
+    ];
+    let world = World::new();
+    for (bytes, description) in cases {
+        let mut session = world.endpoint().connection(None::<&ClientHello>).unwrap();
+        let (mut plain, mut outgoing) = (Buffer::default(), Buffer::default());
+        session.feed(&mut bytes.to_vec(), &mut plain, &mut outgoing).unwrap_err();
+        assert_eq!(outgoing.filled(), [21, 3, 3, 0, 2, 2, description], "{bytes:?}");
+    }
+}
+
+#[test]
+fn an_alert_is_not_answered() {
     let world = World::new();
     let mut session = world.endpoint().connection(None::<&ClientHello>).unwrap();
     let (mut plain, mut outgoing) = (Buffer::default(), Buffer::default());
-    let mut bytes = b"GET / HTTP/1.1\r\n\r\n".to_vec();
-    session.feed(&mut bytes, &mut plain, &mut outgoing).unwrap_err();
-    assert_eq!(outgoing.filled()[..5], [21, 3, 3, 0, 2]);
+    let error = session.feed(&mut [21, 3, 3, 0, 2, 2, 40], &mut plain, &mut outgoing).unwrap_err();
+    assert!(matches!(error, Error::AlertReceived(_)), "{error}");
+    assert!(outgoing.is_empty());
 }
 
 #[test]
