@@ -98,7 +98,8 @@ pub fn send(address: SocketAddr, bytes: &[u8]) -> Answered {
 pub fn answer(socket: &mut TcpStream) -> Answered {
     let mut server = Vec::new();
     loop {
-        if let Some((_, description)) = record::alerts(&server).first() {
+        if let Some((level, description)) = record::alerts(&server).first() {
+            assert_eq!(*level, 2, "what ends a connection is fatal");
             return Answered::Alert(*description);
         }
         if record::handshake_types(&server).last() == Some(&record::SERVER_HELLO_DONE) {

@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use raincheck_tests::client::{Ending, Version, openssl};
+use raincheck_tests::client::{Ending, Version, Visit, openssl};
 use raincheck_tests::config::{Listener, quoted};
 use raincheck_tests::deadline::{self, until};
 use raincheck_tests::edge::Edge;
@@ -22,8 +22,17 @@ use raincheck_tests::site::{NAME, Site};
 use raincheck_tests::tap::{Tap, record};
 use raincheck_tests::upstream::Upstream;
 
+// RFC 8446 §6
+const UNEXPECTED_MESSAGE: u8 = 10;
+const RECORD_OVERFLOW: u8 = 22;
+const HANDSHAKE_FAILURE: u8 = 40;
 const DECODE_ERROR: u8 = 50;
 const PROTOCOL_VERSION: u8 = 70;
+
+/// The level of an alert that ends a connection.
+const FATAL: u8 = 2;
+/// How long a ClientHello is up to its extensions: version 2, random 32, session ID 33, suites 2 + 8, compression 2.
+const UP_TO_EXTENSIONS: usize = 2 + 32 + 33 + 10 + 2;
 
 /// An edge whose ticket keys the test knows.
 struct Ground {
@@ -51,10 +60,10 @@ impl Ground {
         self.edge.address("web")
     }
 
-    /// What the edge sends to a client that sends `message` where application data is due.
-    fn after_handshake(&self, raw: &Raw, message: &[u8]) -> Vec<u8> {
+    /// What the edge sends to a client that sends a record of this `kind` where application data is due.
+    fn after_handshake(&self, raw: &Raw, kind: u8, content: &[u8]) -> Vec<u8> {
         let mut connection = Protected::take_over(raw.connect(self.address(), NAME));
-        let records = [connection.record(record::HANDSHAKE, message)];
+        let records = [connection.record(kind, content)];
         connection.send(&records);
         let mut rest = Vec::new();
         connection.socket.read_to_end(&mut rest).unwrap();
@@ -81,11 +90,10 @@ fn a_malformed_client_hello_gets_an_alert() {
     // Cut short, with a header that says so: every length of it.
     for length in 0..good.len() - 4 {
         let cut = [&[1, 0, 0, u8::try_from(length).unwrap()], &good[4..4 + length]].concat();
-        match hello::send(ground.address(), &in_records(&cut)) {
-            Answered::Alert(_) => {}
-            // Where the cut leaves no extensions at all it is a whole message, for which there is no suite or group.
-            other => panic!("{other:?} to a ClientHello of {length} bytes"),
-        }
+        // Without any extensions it is a whole message, of a client that verifies no signature we make.
+        let expected = if length == UP_TO_EXTENSIONS { HANDSHAKE_FAILURE } else { DECODE_ERROR };
+        let answered = hello::send(ground.address(), &in_records(&cut));
+        assert_eq!(answered, Answered::Alert(expected), "a ClientHello of {length} bytes");
     }
     // Inner lengths that point beyond the end.
     for position in [38, 39 + 32, 39 + 32 + 1] {
@@ -98,12 +106,32 @@ fn a_malformed_client_hello_gets_an_alert() {
 }
 
 #[test]
-fn another_message_first_is_unexpected() {
+fn each_wrong_beginning_gets_its_alert() {
     let ground = Ground::new(|listener| listener);
-    let finished = [20, 0, 0, 12, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-    assert!(matches!(hello::send(ground.address(), &in_records(&finished)), Answered::Alert(_)));
-    let data = [23, 3, 3, 0, 4, 1, 2, 3, 4];
-    assert!(matches!(hello::send(ground.address(), &data), Answered::Alert(_)));
+    let record = |length: u16| [&[22, 3, 1][..], &length.to_be_bytes(), &vec![1; usize::from(length)]].concat();
+    // 16 MiB are announced, and a good part of it comes.
+    let announced = in_records(&[&[1, 0xff, 0xff, 0xff][..], &vec![0; 1 << 20]].concat());
+    let (first, second) = (in_records(&Hello::to(NAME).message()[..20]), record(0x4001));
+    let cases: [(&str, Vec<u8>, u8); 14] = [
+        ("Finished", in_records(&[20, 0, 0, 12, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), UNEXPECTED_MESSAGE),
+        ("application data", vec![23, 3, 3, 0, 4, 1, 2, 3, 4], UNEXPECTED_MESSAGE),
+        ("ChangeCipherSpec", vec![20, 3, 3, 0, 1, 1], UNEXPECTED_MESSAGE),
+        ("plain HTTP", b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n".to_vec(), UNEXPECTED_MESSAGE),
+        ("no content type", [&[0][..], &random(300)].concat(), UNEXPECTED_MESSAGE),
+        ("a ClientHello of SSL 2", vec![0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10], UNEXPECTED_MESSAGE),
+        ("an empty record", vec![22, 3, 1, 0, 0], UNEXPECTED_MESSAGE),
+        ("an empty record inside a message", [first.clone(), vec![22, 3, 1, 0, 0]].concat(), UNEXPECTED_MESSAGE),
+        ("data inside a message", [first.clone(), vec![23, 3, 3, 0, 1, 1]].concat(), UNEXPECTED_MESSAGE),
+        // RFC 8446 §5.1: 2^14 bytes, and no more where nothing is encrypted.
+        ("a record one byte too long", record(0x4001), RECORD_OVERFLOW),
+        ("a record with room for encryption", record(0x4800), RECORD_OVERFLOW),
+        ("a record longer than any", record(0xffff), RECORD_OVERFLOW),
+        ("a record too long inside a message", [first, second].concat(), RECORD_OVERFLOW),
+        ("a message longer than any", announced, DECODE_ERROR),
+    ];
+    for (what, bytes, expected) in cases {
+        assert_eq!(hello::send(ground.address(), &bytes), Answered::Alert(expected), "{what}");
+    }
     ground.is_undisturbed();
 }
 
@@ -113,6 +141,47 @@ fn an_old_version_gets_protocol_version() {
     let mut old = Hello::to(NAME).message();
     old[4..6].copy_from_slice(&[3, 1]);
     assert_eq!(hello::send(ground.address(), &in_records(&old)), Answered::Alert(PROTOCOL_VERSION));
+}
+
+/// Such a client has no signature algorithms to offer, which is not what is wrong with it.
+#[test]
+fn an_old_openssl_gets_protocol_version() {
+    require!("openssl");
+    let ground = Ground::new(|listener| listener);
+    let visit = ground.site.visit(ground.address(), Version::Tls12);
+    for version in ["-tls1_1", "-tls1"] {
+        let tap = Tap::to(&[ground.address()]);
+        let visit = Visit { address: tap.address(), ..visit.clone() };
+        // Debian's OpenSSL speaks these versions at security level 0 only.
+        let old = openssl::Connection::new(&visit).held_to(version).with(&["-cipher", "DEFAULT:@SECLEVEL=0"]).run();
+        assert!(old.output().contains("alert protocol version"), "{version}: {}", old.output());
+        assert_eq!(record::alerts(&tap.whole(0).server), [(FATAL, PROTOCOL_VERSION)], "{version}");
+    }
+    ground.is_undisturbed();
+}
+
+#[test]
+fn an_alert_is_not_answered_by_one() {
+    let ground = Ground::new(|listener| listener);
+    let alert = [record::ALERT, 3, 3, 0, 2, FATAL, HANDSHAKE_FAILURE];
+    let nothing: &[u8] = &[];
+    let answered = |mut socket: TcpStream| {
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).unwrap();
+        rest
+    };
+    let mut first = TcpStream::connect(ground.address()).unwrap();
+    first.set_read_timeout(Some(deadline::PATIENCE)).unwrap();
+    first.write_all(&alert).unwrap();
+    assert_eq!(answered(first), nothing, "in place of a ClientHello");
+    for version in [Version::Tls12, Version::Tls13] {
+        let mut connection = ground.site.raw(version).up_to_last_flight(ground.address(), NAME);
+        connection.socket.write_all(&alert).unwrap();
+        assert_eq!(answered(connection.socket), nothing, "in place of the last flight of {version:?}");
+    }
+    let raw = extracting(&ground.site);
+    assert_eq!(ground.after_handshake(&raw, record::ALERT, &alert[5..]), nothing, "in place of application data");
+    ground.is_undisturbed();
 }
 
 #[test]
@@ -131,26 +200,13 @@ fn a_client_hello_in_single_bytes_is_fine() {
 }
 
 #[test]
-fn an_oversized_client_hello_gets_an_alert_before_it_is_all_there() {
-    let ground = Ground::new(|listener| listener);
-    // 16 MiB are announced, and a good part of it comes.
-    let announced = [&[1, 0xff, 0xff, 0xff][..], &vec![0; 1 << 20]].concat();
-    assert!(matches!(hello::send(ground.address(), &in_records(&announced)), Answered::Alert(_)));
-    // A record longer than any may be.
-    let record = [&[22, 3, 1, 0xff, 0xff][..], &vec![1; 0xffff]].concat();
-    assert!(matches!(hello::send(ground.address(), &record), Answered::Alert(_)));
-    ground.is_undisturbed();
-}
-
-#[test]
 fn a_plain_http_client_gets_an_alert_however_much_it_sent() {
     let ground = Ground::new(|listener| listener);
     let request = b"POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1000000\r\n\r\n";
-    assert!(matches!(hello::send(ground.address(), request), Answered::Alert(_)));
     // Unread bytes behind it must not turn the alert into a reset.
     let upload = [&request[..], &vec![b'x'; 200_000]].concat();
     for _ in 0..20 {
-        assert!(matches!(hello::send(ground.address(), &upload), Answered::Alert(_)));
+        assert_eq!(hello::send(ground.address(), &upload), Answered::Alert(UNEXPECTED_MESSAGE));
     }
     ground.is_undisturbed();
 }
@@ -161,7 +217,7 @@ fn an_alert_is_followed_by_the_end() {
     let mut socket = TcpStream::connect(ground.address()).unwrap();
     socket.set_read_timeout(Some(deadline::PATIENCE)).unwrap();
     socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    assert!(matches!(hello::answer(&mut socket), Answered::Alert(_)));
+    assert_eq!(hello::answer(&mut socket), Answered::Alert(UNEXPECTED_MESSAGE));
     // A FIN, though we did not close.
     assert_eq!(socket.read(&mut [0; 16]).unwrap(), 0);
 }
@@ -266,21 +322,22 @@ fn tickets_of_every_length_are_refused_without_an_alert() {
     ground.is_undisturbed();
 }
 
+/// rustls takes handshake messages of up to 65,535 bytes, and so do we; the extensions alone could be as long.
 #[test]
-fn the_largest_ticket_that_fits_on_the_wire_is_refused_without_an_alert() {
+fn the_largest_ticket_that_is_read_is_refused_without_an_alert() {
     let ground = Ground::new(|listener| listener);
-    // The extensions' length is the narrowest place: 65,535 bytes for all of them.
-    let others = {
-        let message = Hello::to(NAME).offering(&[]).message();
-        // Header 4, version 2, random 32, session ID 33, suites 2 + 8, compression 2, length 2.
-        message.len() - (4 + 2 + 32 + 33 + 10 + 2 + 2)
-    };
-    let largest = vec![0xab; 0xffff - others];
-    let answered = Hello::to(NAME).offering(&largest).send(ground.address());
-    // rustls takes handshake messages of up to 65,535 bytes. One over must be an alert, not silence.
-    assert!(matches!(answered, Answered::Full | Answered::Alert(_)), "{answered:?}");
-    let within = Hello::to(NAME).filled_up_to(0xffff, 0xab);
-    assert_eq!(within.send(ground.address()), Answered::Full);
+    assert_eq!(Hello::to(NAME).filled_up_to(4 + 0xffff, 0xab).send(ground.address()), Answered::Full);
+    ground.is_undisturbed();
+}
+
+#[test]
+fn a_ticket_too_large_to_be_read_gets_an_alert() {
+    let ground = Ground::new(|listener| listener);
+    let most = Hello::to(NAME).offering(&[]).message().len() - UP_TO_EXTENSIONS - 4 - 2;
+    let largest = Hello::to(NAME).offering(&vec![0xab; 0xffff - most]);
+    for hello in [Hello::to(NAME).filled_up_to(4 + 0x10000, 0xab), largest] {
+        assert_eq!(hello.send(ground.address()), Answered::Alert(DECODE_ERROR), "{} bytes", hello.message().len());
+    }
     ground.is_undisturbed();
 }
 
@@ -357,9 +414,7 @@ fn half_a_handshake_message_after_the_handshake_does_not_stop_the_answer() {
     let site = Site::new();
     let (app, speak) = Upstream::on_command();
     let edge = Edge::start(&site.scratch, site.web(app.address()).edge("workers", 1));
-    let raw =
-        Raw::configured(&site.authority.file(), Version::Tls13, None, |config| config.enable_secret_extraction = true);
-    let mut connection = Protected::take_over(raw.connect(edge.address("web"), NAME));
+    let mut connection = Protected::take_over(extracting(&site).connect(edge.address("web"), NAME));
     // A KeyUpdate is five bytes: type 24, length 1, whether an answer is asked for.
     let records = [connection.record(record::APPLICATION_DATA, b"x"), connection.record(record::HANDSHAKE, &[24, 0])];
     connection.send(&records);
@@ -373,21 +428,24 @@ fn half_a_handshake_message_after_the_handshake_does_not_stop_the_answer() {
     assert!(site.raw(Version::Tls12).try_connect(edge.address("web"), NAME).is_ok());
 }
 
+/// A client for [`Protected`].
+fn extracting(site: &Site) -> Raw {
+    Raw::configured(&site.authority.file(), Version::Tls13, None, |config| config.enable_secret_extraction = true)
+}
+
 #[test]
 fn post_handshake_messages_no_client_may_send_get_an_alert() {
     let ground = Ground::new(|listener| listener);
-    let raw = Raw::configured(&ground.site.authority.file(), Version::Tls13, None, |config| {
-        config.enable_secret_extraction = true
-    });
+    let raw = extracting(&ground.site);
     // NewSessionTicket, a ClientHello, an unknown type.
     for message in [&[4, 0, 0, 1, 0][..], &Hello::to(NAME).message(), &[99, 0, 0, 0]] {
-        let rest = ground.after_handshake(&raw, message);
+        let rest = ground.after_handshake(&raw, record::HANDSHAKE, message);
         // Level, description, inner type, tag; the tickets that were held come before.
         assert!(rest.windows(5).any(|header| header == [23, 3, 3, 0, 19]), "no alert to {message:?}: {rest:?}");
     }
     // For a message too long to be any, rustls has no alert once there are keys. The connection ends all the same, and
     // without close_notify.
-    assert!(ground.after_handshake(&raw, &[24, 0xff, 0xff, 0xff]).is_empty());
+    assert!(ground.after_handshake(&raw, record::HANDSHAKE, &[24, 0xff, 0xff, 0xff]).is_empty());
     ground.is_undisturbed();
 }
 
@@ -400,7 +458,8 @@ fn many_bad_clients_at_once_disturb_nobody() {
             scope.spawn(move || {
                 for _ in 0..50 {
                     // Content type 0: no record.
-                    hello::send(address, &[&[0][..], &random(300)].concat());
+                    let answered = hello::send(address, &[&[0][..], &random(300)].concat());
+                    assert_eq!(answered, Answered::Alert(UNEXPECTED_MESSAGE));
                 }
             });
         }

@@ -13,6 +13,7 @@ use crate::scratch::Scratch;
 #[derive(Debug)]
 pub struct Connection {
     command: Command,
+    version: &'static str,
     input: Vec<u8>,
 }
 
@@ -23,11 +24,11 @@ impl Connection {
         command.args(["s_client", "-ign_eof", "-verify_return_error"]);
         command.args(["-connect", &visit.address.to_string(), "-servername", &visit.name]);
         command.args(["-verify_hostname", &visit.name]).arg("-CAfile").arg(&visit.ca);
-        command.arg(match visit.version {
+        let version = match visit.version {
             Version::Tls12 => "-tls1_2",
             Version::Tls13 => "-tls1_3",
-        });
-        Self { command, input: REQUEST.to_vec() }
+        };
+        Self { command, version, input: REQUEST.to_vec() }
     }
 
     /// Offers the session in this file.
@@ -48,6 +49,12 @@ impl Connection {
         self
     }
 
+    /// Speaks this version in place of the visit's: an option like `-tls1_1`.
+    pub fn held_to(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
+
     /// Adds arguments as they are.
     pub fn with(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
@@ -62,7 +69,7 @@ impl Connection {
 
     /// Makes the connection; gives all that came of it, a failed one too.
     pub fn run(mut self) -> Finished {
-        program::run(&mut self.command, &self.input)
+        program::run(self.command.arg(self.version), &self.input)
     }
 
     /// Makes the connection, which must succeed.
