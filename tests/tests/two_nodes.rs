@@ -158,23 +158,22 @@ fn a_key_dropped_from_the_file_is_unknown_and_named() {
     // All but the key that sealed them.
     file.replace(&[&ring[0], &ring[2], &ring[3], &ring[4]]);
     has_keys(&edge, 2);
-    for (visit, session) in &visits {
+    let dropped = ring[1].name();
+    for ((visit, session), refusals) in visits.iter().zip([1.0, 2.0]) {
         let refused = openssl::Connection::new(visit).offering(session).keeping(session).seen();
         assert!(!refused.resumed, "{:?}", visit.version);
         let labels = [("version", visit.version.label()), ("kind", "full"), ("reason", "unknown-key")];
         edge.expect_handshakes(&labels, 1.0);
+        let labels = [("key_name", dropped.as_str()), ("reason", "unknown-key")];
+        edge.expect_sum("raincheck_tickets_refused_total", &labels, refusals);
         assert!(
             openssl::Connection::new(visit).offering(session).seen().resumed,
             "the new ticket, {:?}",
             visit.version
         );
     }
-    let metrics = edge.metrics();
-    assert!(
-        metrics.label_values().any(|value| value == ring[1].name()),
-        "{} is nowhere in:\n{metrics}",
-        ring[1].name()
-    );
+    // Nobody else's.
+    edge.expect_sum("raincheck_tickets_refused_total", &[], 2.0);
 }
 
 /// Waits until a node has this many retiring keys.
