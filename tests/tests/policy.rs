@@ -354,15 +354,57 @@ fn a_session_of_another_hash_is_refused_in_tls13() {
     let session = site.scratch.join("session.pem");
     let visit = site.visit(edge.address("web"), Version::Tls13);
     let with = |suites: &str| Connection::new(&visit).with(&["-ciphersuites", suites]);
-    assert!(!with("TLS_AES_128_GCM_SHA256").keeping(&session).seen().resumed);
-    // The client still has the suite of its session, and prefers another, whose hash is not the session's. The server
-    // may choose the session's suite and resume, or refuse; it may not fail, and strands nobody.
-    let both = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
-    let second = with(both).offering(&session).keeping(&session).seen();
-    let refused = edge.handshakes(&[("kind", "full"), ("reason", "suite")]);
-    assert_eq!(refused, if second.resumed { 0.0 } else { 1.0 });
-    assert!(with(both).offering(&session).seen().resumed);
+    assert!(!with("TLS_AES_256_GCM_SHA384").keeping(&session).seen().resumed);
+    assert!(with("TLS_AES_256_GCM_SHA384").offering(&session).seen().resumed);
+    // The client still has the suite of its session, but the server prefers another of them, whose hash is not the
+    // session's (RFC 8446 §4.6.1).
+    let connect = || with("TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
+    refused_and_served_anew(&edge, "web", &session, connect, "suite");
 }
+
+#[test]
+fn a_session_without_the_extended_master_secret_is_refused_to_a_client_that_has_it() {
+    require!("openssl");
+    for kept in [Kept::Ticket, Kept::SessionId] {
+        let site = Site::new();
+        let app = Upstream::http();
+        let listener = keeping(Listener::new("web", &site.certificate), kept);
+        let edge = Edge::start(&site.scratch, site.config(listener, app.address()));
+        let session = site.scratch.join("session.pem");
+        let visit = site.visit(edge.address("web"), Version::Tls12);
+        let without = site.scratch.write("without-ems.cnf", WITHOUT_EMS);
+        let old = || Connection::new(&visit).configured_by(&without);
+        assert!(!old().keeping(&session).seen().resumed);
+        assert!(old().offering(&session).seen().resumed, "{kept:?}: like to like");
+        refused_and_served_anew(&edge, "web", &session, || Connection::new(&visit), "ems");
+    }
+}
+
+/// RFC 7627 §5.3: that connection must not be, not even by a full handshake.
+#[test]
+fn a_session_with_the_extended_master_secret_is_no_way_to_go_without_it() {
+    require!("openssl");
+    let site = Site::new();
+    let app = Upstream::http();
+    let edge = Edge::start(&site.scratch, site.web(app.address()));
+    let session = site.scratch.join("session.pem");
+    let visit = site.visit(edge.address("web"), Version::Tls12);
+    assert!(!Connection::new(&visit).keeping(&session).seen().resumed);
+    let without = site.scratch.write("without-ems.cnf", WITHOUT_EMS);
+    let refused = Connection::new(&visit).configured_by(&without).offering(&session).run();
+    assert!(refused.output().contains("alert illegal parameter"), "{}", refused.output());
+}
+
+/// `s_client` has no option for it.
+const WITHOUT_EMS: &str = "\
+openssl_conf = all
+[all]
+ssl_conf = of-ssl
+[of-ssl]
+system_default = default
+[default]
+Options = -ExtendedMasterSecret
+";
 
 #[test]
 fn a_session_of_another_version_is_refused_when_the_listener_asks_for_more() {

@@ -55,6 +55,12 @@ impl Connection {
         self
     }
 
+    /// Takes this file for the system's configuration.
+    pub fn configured_by(mut self, file: &Path) -> Self {
+        self.command.env("OPENSSL_CONF", file);
+        self
+    }
+
     /// Adds arguments as they are.
     pub fn with(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
