@@ -1,5 +1,7 @@
 //! A rustls client and a session of ours, with nothing between them but memory.
 
+mod encrypted_extensions;
+
 use std::io::{Read, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 
+use self::encrypted_extensions::ServerSecret;
 use super::*;
 use crate::buffer::Buffer;
 use crate::endpoint::{Endpoint, Renewal, Rings, Settings};
@@ -289,6 +292,38 @@ fn a_client_may_ask_for_a_number_of_tickets() {
     let (endpoint, client) = (world.endpoint(), Arc::new(client));
     assert_eq!(connect(&endpoint, &client).tickets, 5);
     assert_eq!(connect(&endpoint, &client).tickets, 3);
+}
+
+/// RFC 9149 §3: who asks is told what to expect, and gets that; who does not ask is told nothing.
+#[test]
+fn a_client_that_asks_for_tickets_is_told_how_many_will_come() {
+    const TICKET_REQUEST: u16 = 58;
+    let asked = |new_session_count, resumption_count| {
+        Some(rustls::client::TicketRequest { new_session_count, resumption_count })
+    };
+    for (request, full, resumed) in [
+        (asked(5, 3), Some(vec![5]), Some(vec![3])),
+        (asked(1, 0), Some(vec![1]), Some(vec![0])),
+        (asked(200, 200), Some(vec![8]), Some(vec![8])),
+        (None, None, None),
+    ] {
+        let world = World::new();
+        let secret = Arc::new(ServerSecret::default());
+        let mut client = world.client(&TLS13, Tls12Resumption::Disabled);
+        (client.send_ticket_request, client.key_log) = (request, Arc::clone(&secret) as _);
+        let (endpoint, client) = (world.endpoint(), Arc::new(client));
+        for (kind, expected) in [(Kind::Full, full), (Kind::Psk, resumed)] {
+            let mut wire = Wire::new(&endpoint, &client, "a.example");
+            wire.exchange();
+            let told = secret.extension(wire.outgoing.filled(), TICKET_REQUEST);
+            assert_eq!(told, expected, "{kind:?}");
+            assert_eq!(wire.handshake().kind, kind);
+            wire.write(b"answer");
+            if let Some(count) = told {
+                assert_eq!(wire.client.tls13_tickets_received(), u32::from(count[0]));
+            }
+        }
+    }
 }
 
 #[test]
