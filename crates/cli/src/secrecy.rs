@@ -2,6 +2,7 @@
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 
 /// Makes sure, as far as the system lets it, that what is in this process' memory is nowhere else. Gives a warning, a line
 /// for whoever runs it, of what it does not let it.
@@ -32,8 +33,15 @@ fn refuse_core_dumps() -> rustix::io::Result<()> {
 /// Under a limit memory is better not locked: at the limit, whatever asks for more would fail.
 fn lock_memory() -> bool {
     let unlimited = Rlimit { current: None, maximum: None };
-    let may_lock = getrlimit(Resource::Memlock).current.is_none() || setrlimit(Resource::Memlock, unlimited).is_ok();
+    let may_lock = getrlimit(Resource::Memlock).current.is_none()
+        || setrlimit(Resource::Memlock, unlimited).is_ok()
+        || is_above_limit();
     may_lock && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok()
+}
+
+/// Whether the limit is none for this process (mlock(2)).
+fn is_above_limit() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK))
 }
 
 /// `/proc/swaps` has a heading, and a line for each device.
