@@ -41,8 +41,13 @@ pub struct Answer {
 impl Edge {
     /// Starts an edge with this configuration and waits until it is ready.
     pub fn start(scratch: &Scratch, config: Config) -> Self {
+        Self::start_by(raincheck(), scratch, config)
+    }
+
+    /// Starts an edge with this configuration by a command that becomes the binary, and waits until it is ready.
+    pub fn start_by(command: Command, scratch: &Scratch, config: Config) -> Self {
         let file = scratch.write(&format!("edge-{}.toml", config.admin().port()), config.text());
-        let mut edge = Self::spawn(scratch, [OsStr::new("-c"), file.as_os_str()], config.admin());
+        let mut edge = Self::spawn_by(command, scratch, [OsStr::new("-c"), file.as_os_str()], config.admin());
         edge.file = file;
         edge.config = Some(config);
         edge
@@ -54,9 +59,18 @@ impl Edge {
         arguments: impl IntoIterator<Item = A>,
         admin: SocketAddr,
     ) -> Self {
+        Self::spawn_by(raincheck(), scratch, arguments, admin)
+    }
+
+    fn spawn_by<A: AsRef<OsStr>>(
+        mut command: Command,
+        scratch: &Scratch,
+        arguments: impl IntoIterator<Item = A>,
+        admin: SocketAddr,
+    ) -> Self {
         let stdout = scratch.join(&format!("edge-{}.stdout", admin.port()));
         let stderr = scratch.join(&format!("edge-{}.stderr", admin.port()));
-        let child = raincheck()
+        let child = command
             .arg("edge")
             .args(arguments)
             .stdin(Stdio::null())
@@ -107,6 +121,11 @@ impl Edge {
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    /// Sends SIGABRT, which ends it with a core dump where that is allowed.
+    pub fn abort(&self) {
+        self.signal("ABRT");
     }
 
     /// Stops it in its tracks, until [`thaw`](Self::thaw): what happens meanwhile is there all at once for it.

@@ -18,6 +18,7 @@ pub mod key_file;
 pub mod metrics;
 pub mod naive;
 pub mod namespace;
+pub mod nobody;
 pub mod pki;
 pub mod program;
 pub mod protected;
