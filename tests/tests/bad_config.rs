@@ -1,7 +1,8 @@
 //! A bad configuration ends in a message that names the file, the line or key, and the remedy; and changes nothing.
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use raincheck_tests::client::Version;
@@ -9,9 +10,11 @@ use raincheck_tests::config::{Config, Listener, quoted};
 use raincheck_tests::deadline::until;
 use raincheck_tests::edge::Edge;
 use raincheck_tests::key_file::{Key, KeyFile};
+use raincheck_tests::nobody::raincheck_as_nobody;
 use raincheck_tests::pki::KeyKind;
 use raincheck_tests::site::{NAME, Site};
 use raincheck_tests::upstream::Upstream;
+use raincheck_tests::{program, require};
 
 /// The edge refuses this text with status 2, and stderr has all of these.
 fn refused(site: &Site, text: &str, wanted: &[&str]) {
@@ -197,6 +200,45 @@ fn a_bad_key_file_at_the_start() {
     // A directory cannot be read as a file, not even by root.
     let text = site.web(some_address()).key_file(site.scratch.path()).text();
     refused(&site, &text, &[&site.scratch.path().display().to_string()]);
+}
+
+#[test]
+fn a_key_file_that_may_not_be_read() {
+    require!("setpriv");
+    let site = Site::new();
+    let app = Upstream::http();
+    let keys: Vec<Key> = (0..3).map(|_| Key::random()).collect();
+    let file = KeyFile::new(&site.scratch, "ticket-keys", &keys.iter().collect::<Vec<_>>());
+    let path = file.path().display().to_string();
+    let config = site.web(app.address()).key_file(file.path());
+    shut(file.path());
+    let text = site.scratch.write("refused.toml", config.text());
+    let finished = program::run(raincheck_as_nobody(&site.scratch).args(["edge", "-c"]).arg(text), b"");
+    assert_eq!(finished.status, Some(2), "{}", finished.output());
+    let remedy = "let the user that runs raincheck read it";
+    for part in [path.as_str(), "ermission denied", remedy] {
+        assert!(finished.stderr.contains(part), "no {part:?} in: {}", finished.stderr);
+    }
+
+    // One in place of a good one changes nothing.
+    file.replace(&keys.iter().collect::<Vec<_>>());
+    let edge = Edge::start_by(raincheck_as_nobody(&site.scratch), &site.scratch, config);
+    let raw = site.raw(Version::Tls13);
+    assert!(!raw.visit(edge.address("web"), NAME).resumed);
+    let before = edge.log().len();
+    shut(file.path());
+    edge.expect_log(before, &path);
+    edge.expect_log(before, remedy);
+    assert!(raw.visit(edge.address("web"), NAME).resumed);
+    let fresh = Key::random();
+    file.replace(&[&keys[1], &keys[2], &fresh, &Key::random()]);
+    until("a good file again", || edge.stats("show tls-keys *").contains(&fresh.name()).then_some(()));
+    assert!(raw.visit(edge.address("web"), NAME).resumed);
+}
+
+/// Leaves a file to be read by root alone.
+fn shut(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
 }
 
 #[test]
