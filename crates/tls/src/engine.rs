@@ -130,8 +130,10 @@ impl<C: Unbuffered> Engine<C> {
                     // rustls counts on finding these bytes again as it left them: it decrypts in place.
                     let rest = &incoming[consumed..];
                     if rest.len() > MOST_UNREAD {
+                        let error = Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge);
                         self.is_broken = true;
-                        return Err(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge));
+                        self.encode_alert(&error, &mut incoming[consumed..], outgoing);
+                        return Err(error);
                     }
                     self.unread = rest.to_vec();
                     let overhead = consumed.saturating_sub(plain.len() - plain_before);
