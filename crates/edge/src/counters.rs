@@ -336,6 +336,8 @@ pub struct ServerCounters {
     pub checks_passed: Count,
     /// Checks that failed.
     pub checks_failed: Count,
+    /// Those of them that failed while it was up.
+    pub checks_failed_up: Count,
     /// How often checks took it down.
     pub downs: Count,
     handshakes: [[Count; Kind::ALL.len()]; 2],
@@ -374,8 +376,10 @@ impl ServerCounters {
 
     /// All handshakes, and the full ones among them, whatever they were for.
     pub fn handshakes_and_full(&self) -> (u64, u64) {
-        let of = |kind| Purpose::ALL.into_iter().map(|purpose| self.handshakes(purpose, kind)).sum::<u64>();
-        (Kind::ALL.into_iter().map(of).sum(), of(Kind::Full))
+        let of = |kind: &Kind| Purpose::ALL.into_iter().map(|purpose| self.handshakes(purpose, *kind)).sum::<u64>();
+        // Read once: counting goes on meanwhile, and no part may be more than the whole.
+        let full = of(&Kind::Full);
+        (full + Kind::ALL[1..].iter().map(of).sum::<u64>(), full)
     }
 }
 

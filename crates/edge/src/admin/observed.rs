@@ -24,7 +24,8 @@ pub(super) struct Observed {
 #[derive(Debug)]
 struct Sampled {
     at: Instant,
-    meters: Meters,
+    listeners: Meters,
+    servers: Meters,
 }
 
 /// How far along the edge is.
@@ -56,7 +57,7 @@ impl Observed {
             phase: watch::Sender::new(Phase::Starting),
             started: now,
             started_at: SystemTime::now(),
-            sampled: Mutex::new(Sampled { at: now, meters: Meters::default() }),
+            sampled: Mutex::new(Sampled { at: now, listeners: Meters::default(), servers: Meters::default() }),
         }
     }
 
@@ -89,19 +90,26 @@ impl Observed {
         let now = Instant::now();
         let elapsed = now - sampled.at;
         sampled.at = now;
-        sampled.meters.tick(totals_by_listener(&snapshot), elapsed);
+        sampled.listeners.tick(totals_by_listener(&snapshot), elapsed);
+        sampled.servers.tick(totals_by_server(&snapshot), elapsed);
     }
 
     /// What all listeners do in a second.
     pub(super) fn rates(&self, snapshot: &Snapshot) -> Rates {
         let sampled = self.sampled();
-        sampled.meters.rates(totals_by_listener(snapshot), sampled.at.elapsed())
+        sampled.listeners.rates(totals_by_listener(snapshot), sampled.at.elapsed())
+    }
+
+    /// What the edge does to all servers in a second, checks included.
+    pub(super) fn upstream_rates(&self, snapshot: &Snapshot) -> Rates {
+        let sampled = self.sampled();
+        sampled.servers.rates(totals_by_server(snapshot), sampled.at.elapsed())
     }
 
     /// What one listener does in a second.
     pub(super) fn rates_of(&self, service: &Service) -> Rates {
         let sampled = self.sampled();
-        sampled.meters.rates_of(&service.name, totals(service), sampled.at.elapsed())
+        sampled.listeners.rates_of(&service.name, totals(service), sampled.at.elapsed())
     }
 
     fn sampled(&self) -> MutexGuard<'_, Sampled> {
@@ -124,4 +132,15 @@ pub(super) fn key_age(entry: &Entry) -> Duration {
 
 fn totals_by_listener(snapshot: &Snapshot) -> impl Iterator<Item = (&str, Totals)> {
     snapshot.services.iter().map(|service| (service.name.as_str(), totals(service)))
+}
+
+/// By a name that no other server has: those of upstreams have no slash.
+fn totals_by_server(snapshot: &Snapshot) -> impl Iterator<Item = (String, Totals)> {
+    snapshot.upstreams.iter().flat_map(|upstream| {
+        upstream.servers().iter().map(|server| {
+            let (handshakes, full) = server.counters.handshakes_and_full();
+            let connections = server.counters.connections.value();
+            (format!("{}/{}", upstream.name(), server.name), Totals { connections, handshakes, full, bytes_out: 0 })
+        })
+    })
 }

@@ -19,16 +19,16 @@ pub(super) async fn sample(observed: Arc<Observed>) {
     }
 }
 
-/// Numbers of one listener, or of all: counted since the start, or in a second.
+/// Numbers of one listener or server, or of all: counted since the start, or in a second.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// Connections taken.
+    /// Connections taken from clients, or made to the server.
     pub(super) connections: u64,
     /// Handshakes that ended well.
     pub(super) handshakes: u64,
     /// The full ones among them.
     pub(super) full: u64,
-    /// Application bytes to clients.
+    /// Application bytes to clients; of a server, none are counted.
     pub(super) bytes_out: u64,
 }
 
@@ -50,12 +50,12 @@ impl Rates {
     }
 }
 
-/// A meter for each listener, and one for them all.
+/// A meter for each listener, or for each server, by name; and one for them all.
 ///
-/// The whole is the sum of what each listener grew by: so a listener that a reload takes away does not make it shrink.
+/// The whole is the sum of what each grew by: so one that a reload takes away does not make it shrink.
 #[derive(Debug, Default)]
 pub(super) struct Meters {
-    listeners: HashMap<String, Meter>,
+    each: HashMap<String, Meter>,
     all: Meter,
 }
 
@@ -68,34 +68,35 @@ struct Meter {
 
 impl Meters {
     /// Ends a second, or however long `elapsed` since the last one was.
-    pub(super) fn tick<'a>(&mut self, listeners: impl Iterator<Item = (&'a str, Totals)>, elapsed: Duration) {
-        let mut before = std::mem::take(&mut self.listeners);
+    pub(super) fn tick(&mut self, each: impl Iterator<Item = (impl Into<String>, Totals)>, elapsed: Duration) {
+        let mut before = std::mem::take(&mut self.each);
         let mut sum = Totals::default();
-        for (name, totals) in listeners {
-            let mut meter = before.remove(name).unwrap_or_default();
+        for (name, totals) in each {
+            let name = name.into();
+            let mut meter = before.remove(&name).unwrap_or_default();
             let grown = totals.since(meter.counted);
             meter.tick(grown, elapsed);
             meter.counted = totals;
             sum = sum.plus(grown);
-            self.listeners.insert(name.to_owned(), meter);
+            self.each.insert(name, meter);
         }
         self.all.tick(sum, elapsed);
     }
 
-    /// The rates of all listeners, whose totals are these `since` the last tick.
-    pub(super) fn rates<'a>(&self, listeners: impl Iterator<Item = (&'a str, Totals)>, since: Duration) -> Rates {
-        let grown = listeners.map(|(name, totals)| totals.since(self.meter(name).counted));
+    /// The rates of all together, whose totals are these `since` the last tick.
+    pub(super) fn rates(&self, each: impl Iterator<Item = (impl AsRef<str>, Totals)>, since: Duration) -> Rates {
+        let grown = each.map(|(name, totals)| totals.since(self.meter(name.as_ref()).counted));
         self.all.rates(grown.fold(Totals::default(), Totals::plus), since)
     }
 
-    /// The same of one listener.
+    /// The same of one.
     pub(super) fn rates_of(&self, name: &str, totals: Totals, since: Duration) -> Rates {
         let meter = self.meter(name);
         meter.rates(totals.since(meter.counted), since)
     }
 
     fn meter(&self, name: &str) -> Meter {
-        self.listeners.get(name).copied().unwrap_or_default()
+        self.each.get(name).copied().unwrap_or_default()
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn render(observed: &Observed, snapshot: &Snapshot) -> String {
     let log = snapshot.services.iter().find_map(|service| service.access_log.as_ref());
     let bytes_out: u64 = snapshot.services.iter().map(|service| service.counters.bytes_out.value()).sum();
     let rates = observed.rates(snapshot);
+    let upstream_rates = observed.upstream_rates(snapshot);
     let uptime = observed.uptime();
 
     let mut text = String::new();
@@ -59,8 +60,8 @@ pub(super) fn render(observed: &Observed, snapshot: &Snapshot) -> String {
     line("SslFrontendKeyRate", &rates.now.full);
     line("SslFrontendMaxKeyRate", &rates.highest.full);
     line("SslFrontendSessionReuse_pct", &rates.reuse_percent());
-    line("SslBackendKeyRate", &0); // upstreams are plain TCP
-    line("SslBackendMaxKeyRate", &0);
+    line("SslBackendKeyRate", &upstream_rates.now.full);
+    line("SslBackendMaxKeyRate", &upstream_rates.highest.full);
     line("SslCacheLookups", &lookups);
     line("SslCacheMisses", &misses);
     if let Some(name) = process::host_name() {
