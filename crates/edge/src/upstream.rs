@@ -126,6 +126,17 @@ impl Upstream {
         self.pool()?.check.as_deref()
     }
 
+    /// The servers a new connection may go to `now`, backups among them. As in the choice itself, ejected ones are better
+    /// than none.
+    pub fn usable(&self, now: Instant) -> Vec<&Server> {
+        let usable = |spare_ejected| {
+            let servers = self.servers().iter().map(|server| &**server);
+            servers.filter(|server| server.share(now, spare_ejected) > 0).collect::<Vec<_>>()
+        };
+        let unejected = usable(false);
+        if unejected.is_empty() { usable(true) } else { unejected }
+    }
+
     /// Connects to a server; one that fails is passed over for another. `first` is sent right away.
     ///
     /// # Errors

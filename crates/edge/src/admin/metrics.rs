@@ -1,15 +1,18 @@
 //! What `/metrics` says.
 
+use std::time::Instant;
+
 use raincheck_keyring::KeyState;
 use raincheck_tls::{Kind, Reason};
 
 use super::observed::Observed;
 use super::process;
 use super::prometheus::{Exposition, Family};
-use crate::counters::{Failure, How, Side};
+use crate::counters::{Failure, How, Purpose, Side};
 use crate::server::Snapshot;
 use crate::service::Service;
-use crate::upstream::Server;
+use crate::upstream::balance::WEIGHT_OF_ONE;
+use crate::upstream::{Server, Wanted};
 
 /// All metrics, in Prometheus' text format.
 pub(super) fn render(observed: &Observed) -> String {
@@ -135,6 +138,62 @@ fn upstreams(page: &mut Exposition, snapshot: &Snapshot) {
     per_server(family, snapshot, |server| server.counters.failures.value());
     let family = page.gauge("raincheck_upstream_connections_open", "Connections open to a server now.");
     per_server(family, snapshot, |server| server.counters.open.value() as u64);
+    let up = "raincheck_upstream_server_up";
+    let family = page.gauge(up, "1; 0 for a server that its checks took down, or an operator.");
+    per_server(family, snapshot, |server| {
+        let standing = server.standing();
+        u64::from(standing.health.is_up() && standing.wanted != Wanted::Maintenance)
+    });
+    let mut weights =
+        page.gauge("raincheck_upstream_server_weight", "Its weight for new connections; 0: it takes none.");
+    let now = Instant::now();
+    each_server(snapshot, |server, labels| {
+        weights.sample(&labels, f64::from(server.share(now, false)) / f64::from(WEIGHT_OF_ONE));
+    });
+    checks(page, snapshot);
+    upstream_handshakes(page, snapshot);
+}
+
+fn checks(page: &mut Exposition, snapshot: &Snapshot) {
+    let mut checks = page.counter("raincheck_upstream_checks_total", "Checks of servers that are checked.");
+    for upstream in snapshot.upstreams.iter().filter(|upstream| upstream.check().is_some()) {
+        for server in upstream.servers() {
+            let labels = [("upstream", upstream.name()), ("server", &server.name)];
+            checks.sample(&[&labels[..], &[("result", "passed")]].concat(), server.counters.checks_passed.value());
+            checks.sample(&[&labels[..], &[("result", "failed")]].concat(), server.counters.checks_failed.value());
+        }
+    }
+}
+
+/// Of servers over TLS.
+fn upstream_handshakes(page: &mut Exposition, snapshot: &Snapshot) {
+    let name = "raincheck_upstream_handshakes_total";
+    let mut handshakes = page.counter(name, "Handshakes with a server, by purpose and kind.");
+    each_purpose(snapshot, |server, purpose, labels| {
+        for kind in Kind::ALL {
+            let count = server.counters.handshakes(purpose, kind);
+            // How a server resumes is its own choice, so of the resumed kinds only what occurred is there.
+            if kind == Kind::Full || count > 0 {
+                handshakes.sample(&[&labels[..], &[("kind", kind.as_str())]].concat(), count);
+            }
+        }
+    });
+    let name = "raincheck_upstream_sessions_refused_total";
+    let mut refused = page.counter(name, "Handshakes that were full although a session was offered.");
+    each_purpose(snapshot, |server, purpose, labels| {
+        refused.sample(&labels, server.counters.refused(purpose));
+    });
+    let name = "raincheck_upstream_handshake_failures_total";
+    let mut failures = page.counter(name, "Handshakes with a server that came to nothing.");
+    each_purpose(snapshot, |server, purpose, labels| {
+        failures.sample(&labels, server.counters.failed_handshakes(purpose));
+    });
+    let mut sessions = page.gauge("raincheck_upstream_sessions", "Sessions there are to offer to a server.");
+    each_server(snapshot, |server, labels| {
+        if let Some(connector) = &server.target().connector {
+            sessions.sample(&labels, connector.sessions().len());
+        }
+    });
 }
 
 fn edge(page: &mut Exposition, snapshot: &Snapshot) {
@@ -171,11 +230,28 @@ fn per_listener(mut family: Family<'_>, snapshot: &Snapshot, value: impl Fn(&Ser
 }
 
 fn per_server(mut family: Family<'_>, snapshot: &Snapshot, value: impl Fn(&Server) -> u64) {
+    each_server(snapshot, |server, labels| {
+        family.sample(&labels, value(server));
+    });
+}
+
+fn each_server<'a>(snapshot: &'a Snapshot, mut f: impl FnMut(&'a Server, [(&'a str, &'a str); 2])) {
     for upstream in &snapshot.upstreams {
         for server in upstream.servers() {
-            family.sample(&[("upstream", upstream.name()), ("server", &server.name)], value(server));
+            f(server, [("upstream", upstream.name()), ("server", &server.name)]);
         }
     }
+}
+
+/// Each server over TLS, with each purpose there is to speak to it.
+fn each_purpose<'a>(snapshot: &'a Snapshot, mut f: impl FnMut(&'a Server, Purpose, [(&'a str, &'a str); 3])) {
+    each_server(snapshot, |server, [upstream, name]| {
+        if server.target().connector.is_some() {
+            for purpose in Purpose::ALL {
+                f(server, purpose, [upstream, name, ("purpose", purpose.as_str())]);
+            }
+        }
+    });
 }
 
 const STATES: [KeyState; 3] = [KeyState::Next, KeyState::Issuing, KeyState::Retiring];

@@ -33,7 +33,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether no server could help it: we are out of descriptors, ports or memory.
-    pub(super) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         use rustix::io::Errno;
         let Self::Tcp(error) = self else { return false };
         [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]

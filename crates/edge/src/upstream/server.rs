@@ -55,6 +55,8 @@ pub struct Standing {
     pub ejection: Ejection,
     /// When it was last taken out or brought back.
     pub changed: Instant,
+    /// How long it was down, or in maintenance, up to that change.
+    down_for: Duration,
     /// When checks last brought it up; `None` if it was never down.
     pub up_since: Option<Instant>,
     /// What the last check found.
@@ -139,6 +141,11 @@ impl Server {
         self.target.load().address
     }
 
+    /// The name it is looked up by, if it is not an address.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
     /// Whether it is kept for when no other can serve.
     pub fn is_backup(&self) -> bool {
         self.backup
@@ -166,14 +173,17 @@ impl Server {
 
     /// Its share of new connections `now`, in units of [`WEIGHT_OF_ONE`](super::balance::WEIGHT_OF_ONE); 0 while it
     /// takes none. Ejected servers take some if `spare_ejected`.
-    pub(super) fn share(&self, now: Instant, spare_ejected: bool) -> u32 {
+    pub fn share(&self, now: Instant, spare_ejected: bool) -> u32 {
         let standing = self.locked();
         if !standing.takes_connections() || standing.ejection.is_ejected(now) && !spare_ejected {
             return 0;
         }
-        let weight = standing.weight.unwrap_or(self.weight);
-        let since_up = standing.up_since.map_or(Duration::MAX, |since| now.saturating_duration_since(since));
-        health::slow_start(weight, since_up, self.rules.slow_start)
+        self.weight_of(&standing, now)
+    }
+
+    /// What its share would be if it took connections, in the same units: less than its weight during a slow start.
+    pub fn effective_weight(&self, now: Instant) -> u32 {
+        self.weight_of(&self.locked(), now)
     }
 
     /// A connection could be made.
@@ -196,16 +206,22 @@ impl Server {
         if passed { &self.counters.checks_passed } else { &self.counters.checks_failed }.increment();
         let mut standing = self.locked();
         let was_up = standing.health.is_up();
-        standing.health = standing.health.after(passed, &self.rules.thresholds);
+        if was_up && !passed {
+            self.counters.checks_failed_up.increment();
+        }
+        let health = standing.health.after(passed, &self.rules.thresholds);
+        if was_up != health.is_up() {
+            standing.change(now);
+        }
+        standing.health = health;
         standing.last_check = Some(report);
-        match (was_up, standing.health.is_up()) {
+        match (was_up, health.is_up()) {
             (true, false) => {
-                standing.changed = now;
                 self.counters.downs.increment();
                 Some(Change::Down)
             }
             (false, true) => {
-                (standing.changed, standing.up_since) = (now, Some(now));
+                standing.up_since = Some(now);
                 // What made traffic fail is over, as far as can be seen.
                 standing.ejection = standing.ejection.after_success();
                 Some(Change::Up)
@@ -217,8 +233,9 @@ impl Server {
     /// Does as an operator wants.
     pub fn set_wanted(&self, wanted: Wanted) {
         let mut standing = self.locked();
-        if std::mem::replace(&mut standing.wanted, wanted) != wanted {
-            standing.changed = Instant::now();
+        if standing.wanted != wanted {
+            standing.change(Instant::now());
+            standing.wanted = wanted;
         }
     }
 
@@ -258,6 +275,12 @@ impl Server {
         (same_tls && same_place).then_some(target)
     }
 
+    fn weight_of(&self, standing: &Standing, now: Instant) -> u32 {
+        let weight = standing.weight.unwrap_or(self.weight);
+        let since_up = standing.up_since.map_or(Duration::MAX, |since| now.saturating_duration_since(since));
+        health::slow_start(weight, since_up, self.rules.slow_start)
+    }
+
     fn locked(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -278,9 +301,21 @@ impl Standing {
             weight: None,
             ejection: Ejection::default(),
             changed: Instant::now(),
+            down_for: Duration::ZERO,
             up_since: None,
             last_check: None,
         }
+    }
+
+    /// How long it was down, or in maintenance, in all.
+    pub fn downtime(&self, now: Instant) -> Duration {
+        let is_out = !self.health.is_up() || self.wanted == Wanted::Maintenance;
+        self.down_for + if is_out { now.saturating_duration_since(self.changed) } else { Duration::ZERO }
+    }
+
+    /// Something is about to change.
+    fn change(&mut self, now: Instant) {
+        (self.down_for, self.changed) = (self.downtime(now), now);
     }
 
     fn takes_connections(&self) -> bool {
@@ -298,4 +333,31 @@ fn connector(address: SocketAddr, host: Option<&str>, tls: &config::UpstreamTls)
     let own_name = || host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
     let server_name = tls.server_name.clone().or_else(own_name).unwrap_or_else(|| ServerName::from(address.ip()));
     Connector::new(&settings, server_name, tls.sessions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn downtime_is_that_of_checks_and_of_maintenance() {
+        let mut standing = Standing::new();
+        let start = standing.changed;
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let downtime = |standing: &Standing, seconds| standing.downtime(after(seconds)).as_secs();
+        assert_eq!(downtime(&standing, 5), 0);
+        standing.change(after(10));
+        standing.health = Health::Down { passes: 0 };
+        assert_eq!(downtime(&standing, 13), 3);
+        // An operator who has a word meanwhile makes nothing of it forgotten.
+        standing.change(after(14));
+        standing.wanted = Wanted::Drain;
+        assert_eq!(downtime(&standing, 15), 5);
+        standing.change(after(16));
+        standing.health = Health::Up { failures: 0 };
+        assert_eq!(downtime(&standing, 60), 6);
+        standing.change(after(60));
+        standing.wanted = Wanted::Maintenance;
+        assert_eq!((downtime(&standing, 64), standing.changed), (10, after(60)));
+    }
 }
