@@ -1,10 +1,16 @@
 //! The stats socket's commands, as HAProxy has them: parsed, then answered.
 
+mod check_status;
 mod info;
+mod order;
+mod servers;
 mod stat;
+mod state;
 mod tls_keys;
 
+use self::order::{Order, Weight};
 use super::observed::Observed;
+use crate::upstream::Wanted;
 
 /// A command, as it was typed. It borrows what it names: a key in it stays where it was received.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,6 +20,11 @@ pub(super) enum Command<'a> {
     Quit,
     ShowInfo,
     ShowStat(stat::Filter<'a>),
+    /// The servers' states, of one upstream or of all.
+    ShowServersState(Option<&'a str>),
+    ShowBackend,
+    /// For one server, by its upstream's name and its own.
+    Server(&'a str, Order),
     ShowTlsKeys(Option<&'a str>),
     ShowVersion,
     SetTlsKey {
@@ -38,6 +49,13 @@ impl<'a> Command<'a> {
             ["show", "info" | "stat", form] if OTHER_FORMS.contains(&form) => Self::OtherForm(form),
             ["show", "info", _] => Self::ShowInfo,
             ["show", "stat", proxy] => Self::ShowStat(stat::Filter::parse(proxy, words.next(), words.next())),
+            ["show", "servers", "state"] => Self::ShowServersState(words.next()),
+            ["show", "backend", _] => Self::ShowBackend,
+            ["set", "server", name] => Self::Server(name, Order::parse(words.next(), words.next())),
+            ["set", "weight", name] => Self::Server(name, Order::SetWeight(Weight::parse(words.next()))),
+            ["get", "weight", name] => Self::Server(name, Order::ShowWeight),
+            ["enable", "server", name] => Self::Server(name, Order::State(Some(Wanted::Ready))),
+            ["disable", "server", name] => Self::Server(name, Order::State(Some(Wanted::Maintenance))),
             ["show", "tls-keys", which] => Self::ShowTlsKeys((!which.is_empty()).then_some(which)),
             ["show", "version", _] => Self::ShowVersion,
             ["set", "ssl", "tls-key"] => Self::SetTlsKey { which: words.next(), key: words.next() },
@@ -65,6 +83,9 @@ pub(super) fn run(command: Command<'_>, observed: &Observed) -> Reply {
         Command::Help => help("The following commands are valid at this level:"),
         Command::ShowInfo => info::render(observed, &snapshot),
         Command::ShowStat(filter) => stat::render(&filter, observed, &snapshot),
+        Command::ShowServersState(upstream) => servers::state(upstream, &snapshot),
+        Command::ShowBackend => servers::upstreams(&snapshot),
+        Command::Server(name, order) => order::run(name, order, &snapshot),
         Command::ShowTlsKeys(which) => tls_keys::show(which, &snapshot),
         Command::ShowVersion => format!("{}\n", env!("CARGO_PKG_VERSION")),
         Command::SetTlsKey { which, key } => tls_keys::set(which, key, &snapshot),
@@ -84,9 +105,16 @@ fn help(title: &str) -> String {
 }
 
 /// HAProxy's words, where they fit.
-const HELP: [(&str, &str); 8] = [
+const HELP: [(&str, &str); 15] = [
+    ("disable server <bk>/<srv>", "disable a server for maintenance"),
+    ("enable server <bk>/<srv>", "enable a disabled server"),
+    ("get weight <bk>/<srv>", "report a server's current weight"),
+    ("set server <bk>/<srv> [opts]", "change a server's state (ready, drain, maint) or weight"),
     ("set ssl tls-key [id|file] <key>", "set the next TLS key for the <id> or <file> listed by show tls-keys"),
+    ("set weight <bk>/<srv> <weight>[%]", "change a server's weight"),
+    ("show backend", "list backends in the current running config"),
     ("show info", "report information about the running process"),
+    ("show servers state [<backend>]", "dump volatile server information (all or for a single backend)"),
     ("show stat [<iid>|<proxy>] [<type> <sid>]", "report counters for each proxy and server"),
     ("show tls-keys [id|*]", "show tls keys references, or names, states and ages of the keys"),
     ("show version", "show version of the current process"),
@@ -115,6 +143,20 @@ mod tests {
             ("set ssl tls-key #0 QUJD more", key),
             ("set ssl tls-key /a/b", Command::SetTlsKey { which: Some("/a/b"), key: None }),
             ("set ssl tls-key", Command::SetTlsKey { which: None, key: None }),
+            ("show servers state", Command::ShowServersState(None)),
+            ("show servers state app", Command::ShowServersState(Some("app"))),
+            ("show servers", Command::Unknown),
+            ("show backend", Command::ShowBackend),
+            ("set server app/a:1 state drain", Command::Server("app/a:1", Order::State(Some(Wanted::Drain)))),
+            ("set server app/a:1 state maint", Command::Server("app/a:1", Order::State(Some(Wanted::Maintenance)))),
+            ("set server app/a:1 state", Command::Server("app/a:1", Order::State(None))),
+            ("set server app/a:1 weight 5%", Command::Server("app/a:1", Order::SetWeight(Ok(Weight::Percent(5))))),
+            ("set server app/a:1 health up", Command::Server("app/a:1", Order::Other)),
+            ("set server", Command::Server("", Order::Other)),
+            ("set weight app/a:1 5", Command::Server("app/a:1", Order::SetWeight(Ok(Weight::Absolute(5))))),
+            ("get weight app/a:1", Command::Server("app/a:1", Order::ShowWeight)),
+            ("enable server app/a:1", Command::Server("app/a:1", Order::State(Some(Wanted::Ready)))),
+            ("disable server app/a:1", Command::Server("app/a:1", Order::State(Some(Wanted::Maintenance)))),
             ("show version\r", Command::ShowVersion),
             ("help show", Command::Help),
             ("prompt", Command::Prompt),

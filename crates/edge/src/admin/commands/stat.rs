@@ -1,12 +1,20 @@
 //! `show stat`
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::time::Instant;
 
+use super::check_status::CheckStatus;
+use super::servers::{state_of, with_ids};
+use super::state::Operation;
 use crate::admin::observed::Observed;
-use crate::counters::Failure;
+use crate::config::{Balance, CheckKind};
+use crate::counters::{Failure, Purpose};
 use crate::server::Snapshot;
 use crate::service::Service;
-use crate::upstream::{Server, Upstream};
+use crate::upstream::balance::WEIGHT_OF_ONE;
+use crate::upstream::check::{Failed, Report};
+use crate::upstream::{Server, Upstream, Wanted};
 
 /// The rows that are asked for: `show stat [{<iid>|<proxy>} <type> <sid>]`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -44,17 +52,15 @@ pub(super) fn render(filter: &Filter<'_>, observed: &Observed, snapshot: &Snapsh
             text.push_str(&row.with("pid", 1).with("iid", iid).with("sid", sid).render());
         }
     };
-    let mut iid = 0;
-    for service in &snapshot.services {
-        iid += 1;
+    for (iid, service) in (1..).zip(&snapshot.services) {
         add(&service.name, "FRONTEND", RowKind::Frontend, iid, 0, frontend(service, observed));
     }
-    for upstream in &snapshot.upstreams {
-        iid += 1;
+    let now = Instant::now();
+    for (iid, upstream) in with_ids(snapshot) {
         for (server, sid) in upstream.servers().iter().zip(1..) {
-            add(upstream.name(), &server.name, RowKind::Server, iid, sid, one_server(server));
+            add(upstream.name(), &server.name, RowKind::Server, iid, sid, one_server(upstream, server, now));
         }
-        add(upstream.name(), "BACKEND", RowKind::Backend, iid, 0, backend(upstream, snapshot));
+        add(upstream.name(), "BACKEND", RowKind::Backend, iid, 0, backend(upstream, snapshot, now));
     }
     text
 }
@@ -87,48 +93,110 @@ fn frontend(service: &Service, observed: &Observed) -> Row {
         .with("ssl_failed_handshake", failures.map(|failure| counters.failures(failure)).sum::<u64>())
 }
 
-fn one_server(server: &Server) -> Row {
-    let (connections, failures) = (server.counters.connections.value(), server.counters.failures.value());
-    Row::default()
-        .with("scur", server.counters.open.value())
-        .with("smax", server.counters.open.highest())
+fn one_server(upstream: &Upstream, server: &Server, now: Instant) -> Row {
+    let counters = &server.counters;
+    let (connections, failures) = (counters.connections.value(), counters.failures.value());
+    let standing = server.standing();
+    let state = state_of(upstream, server, &standing, now);
+    let (effective, weight) = (server.effective_weight(now), server.weight());
+    let mut row = Row::default()
+        .with("scur", counters.open.value())
+        .with("smax", counters.open.highest())
         .with("stot", connections)
         .with("econ", failures)
-        .with("status", "no check")
-        .with("weight", 1)
-        .with("act", 1)
-        .with("bck", 0)
+        .with("status", state.status())
+        .with("weight", effective.div_ceil(WEIGHT_OF_ONE))
+        .with("act", u8::from(!server.is_backup()))
+        .with("bck", u8::from(server.is_backup()))
+        .with("lastchg", now.saturating_duration_since(standing.changed).as_secs())
         .with("lbtot", connections)
         .with("addr", server.address())
         .with("mode", "tcp")
         .with("connect", connections + failures)
-        .with("ssl_sess", 0)
-        .with("ssl_reused_sess", 0)
-        .with("ssl_failed_handshake", 0)
+        .with("uweight", weight);
+    if state.operation == Operation::Starting {
+        row = row.with("throttle", 100 * effective / (weight * WEIGHT_OF_ONE));
+    }
+    if let Some(check) = upstream.check() {
+        row = row
+            .with("chkfail", counters.checks_failed_up.value())
+            .with("chkdown", counters.downs.value())
+            .with("downtime", standing.downtime(now).as_secs());
+        // As with HAProxy nothing is said of checks that are paused.
+        if standing.wanted != Wanted::Maintenance {
+            row = last_check(row, standing.last_check.as_ref(), &check.kind)
+                .with("check_rise", server.thresholds().rise)
+                .with("check_fall", server.thresholds().fall)
+                .with("check_health", state.health());
+        }
+    }
+    handshakes(row, std::slice::from_ref(&server))
 }
 
-fn backend(upstream: &Upstream, snapshot: &Snapshot) -> Row {
+fn last_check(row: Row, report: Option<&Report>, kind: &CheckKind) -> Row {
+    let status = CheckStatus::of(report, kind);
+    let row = row.with("check_status", status.as_str()).with("check_desc", status.description());
+    let Some(report) = report else { return row };
+    let row = row.with("check_duration", report.took.as_millis());
+    let (row, code) = match &report.result {
+        Ok(passed) => (row, passed.status),
+        Err(failed) => match **failed {
+            Failed::Status(status) => (row.with("last_chk", failed), Some(status)),
+            _ => (row.with("last_chk", failed), None),
+        },
+    };
+    match code {
+        Some(code) => row.with("check_code", code),
+        None => row,
+    }
+}
+
+fn backend(upstream: &Upstream, snapshot: &Snapshot, now: Instant) -> Row {
     let servers = upstream.servers();
     let connections: u64 = servers.iter().map(|server| server.counters.connections.value()).sum();
     let failures: u64 = servers.iter().map(|server| server.counters.failures.value()).sum();
     let in_front = || snapshot.services.iter().filter(|service| service.upstream.name() == upstream.name());
-    Row::default()
+    let usable = upstream.usable(now);
+    let (active, backups): (Vec<&Server>, _) = usable.iter().partition(|server| !server.is_backup());
+    // Backups have their turn when no other can serve.
+    let used = if active.is_empty() { &backups } else { &active };
+    let is_up = servers.is_empty() || !usable.is_empty();
+    let row = Row::default()
         .with("scur", servers.iter().map(|server| server.counters.open.value()).sum::<usize>())
         .with("stot", connections)
         .with("bin", in_front().map(|service| service.counters.bytes_in.value()).sum::<u64>())
         .with("bout", in_front().map(|service| service.counters.bytes_out.value()).sum::<u64>())
         .with("econ", failures)
-        .with("status", "UP")
-        .with("weight", servers.len())
-        .with("act", servers.len())
-        .with("bck", 0)
+        .with("status", if is_up { "UP" } else { "DOWN" })
+        .with("weight", used.iter().map(|server| server.effective_weight(now).div_ceil(WEIGHT_OF_ONE)).sum::<u32>())
+        .with("act", active.len())
+        .with("bck", backups.len())
         .with("lbtot", connections)
         .with("mode", "tcp")
-        .with("algo", "leastconn")
+        .with("algo", algorithm(upstream.balance()))
         .with("connect", connections + failures)
-        .with("ssl_sess", 0)
-        .with("ssl_reused_sess", 0)
-        .with("ssl_failed_handshake", 0)
+        .with("uweight", used.iter().map(|server| server.weight()).sum::<u32>());
+    handshakes(row, servers)
+}
+
+/// As in the rows of listeners: all that ended well, those of them that resumed, and those that came to nothing.
+fn handshakes(row: Row, servers: &[impl Deref<Target = Server>]) -> Row {
+    let each = servers.iter().map(|server| server.counters.handshakes_and_full());
+    let (handshakes, full) = each.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    let failed = |server: &Server| Purpose::ALL.map(|purpose| server.counters.failed_handshakes(purpose));
+    row.with("ssl_sess", handshakes)
+        .with("ssl_reused_sess", handshakes - full)
+        .with("ssl_failed_handshake", servers.iter().flat_map(|server| failed(server)).sum::<u64>())
+}
+
+/// HAProxy's word.
+fn algorithm(balance: Balance) -> &'static str {
+    match balance {
+        Balance::LeastConnections => "leastconn",
+        Balance::RoundRobin => "roundrobin",
+        Balance::RandomTwo => "random",
+        Balance::SourceHash => "source",
+    }
 }
 
 /// HAProxy's numbers for the column `type`.
