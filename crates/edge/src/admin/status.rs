@@ -1,6 +1,9 @@
 //! What `/status.json` says, and the page that shows it.
 
+mod server;
+
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use raincheck_control::KeySource;
 use raincheck_keyring::Schedule;
@@ -32,10 +35,11 @@ pub(super) fn json(observed: &Observed) -> Value {
         "connections": { "open": open, "total": all.connections },
         "handshakes": { "total": all.handshakes, "full": all.full },
         "rates": rates(&observed.rates(&snapshot)),
+        "upstream_rates": upstream_rates(&observed.upstream_rates(&snapshot)),
         "listeners": snapshot.services.iter().map(|service| listener(service, &snapshot)).collect::<Vec<_>>(),
         "keys": keys(&snapshot),
         "foreign_tickets": foreign(&snapshot),
-        "upstreams": snapshot.upstreams.iter().map(|upstream| servers(upstream)).collect::<Vec<_>>(),
+        "upstreams": snapshot.upstreams.iter().map(|of| upstream(of)).collect::<Vec<_>>(),
     })
 }
 
@@ -46,6 +50,12 @@ fn rates(rates: &Rates) -> Value {
         "highest": per_second(&rates.highest),
         "resumed_percent": rates.reuse_percent(),
     })
+}
+
+/// Of handshakes with servers, for traffic and checks.
+fn upstream_rates(rates: &Rates) -> Value {
+    let per_second = |totals: &Totals| json!({ "handshakes": totals.handshakes, "full": totals.full });
+    json!({ "now": per_second(&rates.now), "highest": per_second(&rates.highest) })
 }
 
 fn listener(service: &Service, snapshot: &Snapshot) -> Value {
@@ -122,16 +132,9 @@ fn foreign(snapshot: &Snapshot) -> Value {
     json!({ "total": total, "top": top.collect::<Vec<_>>() })
 }
 
-fn servers(upstream: &Upstream) -> Value {
-    let servers = upstream.servers().iter().map(|server| {
-        json!({
-            "name": server.name,
-            "address": server.address().to_string(),
-            "open": server.counters.open.value(),
-            "connections": server.counters.connections.value(),
-            "failures": server.counters.failures.value(),
-        })
-    });
+fn upstream(upstream: &Upstream) -> Value {
+    let now = Instant::now();
+    let servers = upstream.servers().iter().map(|server| server::json(upstream, server, now));
     json!({ "name": upstream.name(), "servers": servers.collect::<Vec<_>>() })
 }
 
