@@ -125,9 +125,12 @@ impl Server {
             },
             tls: upstream.tls.clone(),
             target: ArcSwap::new(target),
-            standing: predecessor
-                .filter(|predecessor| check.is_some() || predecessor.standing().health.is_up())
-                .map_or_else(|| Arc::new(Mutex::new(Standing::new())), |predecessor| Arc::clone(&predecessor.standing)),
+            standing: match predecessor {
+                None => Arc::new(Mutex::new(Standing::new())),
+                Some(predecessor) if check.is_some() => Arc::clone(&predecessor.standing),
+                // What nobody checks any more is up.
+                Some(predecessor) => Arc::new(Mutex::new(Standing { health: Health::FRESH, ..predecessor.standing() })),
+            },
         })
     }
 
