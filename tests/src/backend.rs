@@ -1,4 +1,4 @@
-//! TLS servers to stand behind an edge: the ones people run, and one that misbehaves.
+//! TLS servers to stand behind an edge: the ones people run, one that misbehaves, and services of our own.
 //!
 //! Those people run answer any GET with `200 OK`, and say for themselves how many handshakes they have seen that were
 //! full, and how many resumed. What each does with sessions is in `tests/tests/backends.rs`.
@@ -10,6 +10,7 @@ pub mod java;
 pub mod nginx;
 pub mod openssl;
 mod process;
+pub mod service;
 
 use std::net::SocketAddr;
 

@@ -36,6 +36,8 @@ pub struct Upstream {
     name: String,
     servers: Vec<SocketAddr>,
     settings: Vec<(String, String)>,
+    tls: Vec<(String, String)>,
+    check: Vec<(String, String)>,
 }
 
 impl Config {
@@ -182,7 +184,8 @@ impl Listener {
 impl Upstream {
     /// An upstream of these servers.
     pub fn new(name: &str, servers: &[SocketAddr]) -> Self {
-        Self { name: name.to_owned(), servers: servers.to_vec(), settings: Vec::new() }
+        let [settings, tls, check] = [const { Vec::new() }; 3];
+        Self { name: name.to_owned(), servers: servers.to_vec(), settings, tls, check }
     }
 
     /// Sets a key to a TOML value.
@@ -191,11 +194,34 @@ impl Upstream {
         self
     }
 
+    /// The same servers under another name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// Sets a key of `[upstream.tls]`, a table that is there once it has one.
+    pub fn tls(mut self, key: &str, value: impl Display) -> Self {
+        set(&mut self.tls, key, value);
+        self
+    }
+
+    /// Sets a key of `[upstream.check]`, a table that is there once it has one.
+    pub fn check(mut self, key: &str, value: impl Display) -> Self {
+        set(&mut self.check, key, value);
+        self
+    }
+
     fn write(&self, text: &mut String) {
         table(text, "[[upstream]]", &self.settings);
         line(text, "name", quoted(&self.name));
         let servers: Vec<String> = self.servers.iter().map(quoted).collect();
         line(text, "servers", format!("[{}]", servers.join(", ")));
+        for (header, settings) in [("[upstream.tls]", &self.tls), ("[upstream.check]", &self.check)] {
+            if !settings.is_empty() {
+                table(text, header, settings);
+            }
+        }
     }
 }
 

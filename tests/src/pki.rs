@@ -74,6 +74,15 @@ impl Authority {
         self.issue(params, key)
     }
 
+    /// A server certificate for `names` that expires at `end`, to the second.
+    pub fn server_until(&self, names: &[&str], end: SystemTime) -> Identity {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        ends_at(&mut params, end);
+        self.issue(params, KeyKind::Ecdsa)
+    }
+
     /// A client certificate that is good for a day.
     pub fn client(&self, name: &str) -> Identity {
         self.client_until(name, SystemTime::now() + Duration::from_secs(86_400))
@@ -84,7 +93,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.not_after = date_time_ymd(1970, 1, 1) + end.duration_since(UNIX_EPOCH).unwrap();
+        ends_at(&mut params, end);
         self.issue(params, KeyKind::Ecdsa)
     }
 
@@ -144,6 +153,10 @@ impl Identity {
             rename_into(&fs::read(from).unwrap(), to);
         }
     }
+}
+
+fn ends_at(params: &mut CertificateParams, end: SystemTime) {
+    params.not_after = date_time_ymd(1970, 1, 1) + end.duration_since(UNIX_EPOCH).unwrap();
 }
 
 /// Writes `content` beside `path` and renames it into place, so that no reader sees half of it.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::client::{Version, Visit};
-use crate::config::{Config, Listener};
+use crate::config::{Config, Listener, Upstream, quoted};
 use crate::pki::{Authority, Identity};
 use crate::raw::Raw;
 use crate::scratch::Scratch;
@@ -35,6 +35,18 @@ impl Site {
     /// A configuration with this listener in front of `app`.
     pub fn config(&self, listener: Listener, app: SocketAddr) -> Config {
         Config::new(&self.scratch).listener(listener).app(app)
+    }
+
+    /// A configuration with one listener, `web`, in front of this upstream.
+    pub fn web_to(&self, upstream: Upstream) -> Config {
+        Config::new(&self.scratch).listener(Listener::new("web", &self.certificate)).upstream(upstream)
+    }
+
+    /// An upstream `app` of these servers, which speak TLS and show [`Site::certificate`].
+    pub fn over_tls(&self, servers: &[SocketAddr]) -> Upstream {
+        Upstream::new("app", servers)
+            .tls("ca", quoted(self.authority.file().display()))
+            .tls("server-name", quoted(NAME))
     }
 
     /// A visit to `app.test` at this address.

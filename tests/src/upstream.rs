@@ -232,6 +232,11 @@ impl Served {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
+    /// The socket. What is read from it is not recorded.
+    pub fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// What this connection recorded so far.
     pub fn received(&self) -> Received {
         self.received.lock().unwrap()[self.index].clone()
