@@ -18,6 +18,8 @@ pub struct ClientSession {
     offer: Arc<Offer>,
     /// What will have resumed, if anything; unknown until there is a ClientHello.
     offered: Option<Kind>,
+    /// Bytes of the handshake that came since our last flight.
+    heard: usize,
     is_told: bool,
 }
 
@@ -34,7 +36,7 @@ pub struct ClientOutcome {
 
 impl ClientSession {
     pub(super) fn new(tls: UnbufferedClientConnection, offer: Arc<Offer>) -> Self {
-        Self { engine: Engine::new(tls), offer, offered: None, is_told: false }
+        Self { engine: Engine::new(tls), offer, offered: None, heard: 0, is_told: false }
     }
 }
 
@@ -57,7 +59,16 @@ impl Side for ClientSession {
             self.offered = Some(offered_by(outgoing.filled(), self.offer.has_tls12()));
         }
         match &fed {
-            Ok(fed) => self.offer.settle(fed.overhead, self.engine.tls().peer_certificates()),
+            // While a message is incomplete, those before it are not done with either, though a ticket among them is known.
+            Ok(fed) if fed.overhead > 0 => {
+                self.heard += fed.overhead;
+                self.offer.settle(self.heard, self.engine.tls().peer_certificates());
+                // A ticket of TLS 1.2 is a session only with Finished, which may come in another read.
+                if !outgoing.is_empty() || !self.engine.is_handshaking() {
+                    self.heard = 0;
+                }
+            }
+            Ok(_) => {}
             Err(_) => self.offer.broke(),
         }
         fed
