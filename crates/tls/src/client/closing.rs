@@ -6,7 +6,8 @@
 //!
 //! - a FIN came: a plain close, and TIME_WAIT is the server's;
 //! - its close_notify came, and no FIN: a reset, once nothing of ours is on its way, leaves TIME_WAIT to nobody;
-//! - nothing came: our FIN, and TIME_WAIT is ours.
+//! - nothing came: our FIN, and TIME_WAIT is ours;
+//! - more comes than anybody wants to read: a reset too.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -28,10 +29,15 @@ impl Closing<ClientSession> {
     pub async fn finish(self, limit: Duration) -> Option<Closed> {
         let mut channel = self.into_channel();
         let mut closed = None;
+        let mut read = 0;
         let ended = async {
             poll_fn(|cx| channel.poll_flush(cx)).await?;
-            while channel.heard() == Heard::Nothing {
-                let event = poll_fn(|cx| Scratch::lend(|scratch| channel.poll_event(cx, scratch))).await;
+            while channel.heard() == Heard::Nothing && read <= MOST_READ {
+                let (event, length) = poll_fn(|cx| {
+                    Scratch::lend(|scratch| channel.poll_event(cx, scratch).map(|event| (event, scratch.plain.len())))
+                })
+                .await;
+                read += length;
                 if let Event::Closed(how) = event {
                     closed = Some(how);
                     break;
@@ -40,7 +46,11 @@ impl Closing<ClientSession> {
             std::io::Result::Ok(())
         };
         let _ = timeout(limit, ended).await;
-        part(channel, limit).await;
+        if read > MOST_READ {
+            reset(channel, limit).await;
+        } else {
+            part(channel, limit).await;
+        }
         closed
     }
 }
@@ -70,10 +80,7 @@ async fn part(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
     }
     match channel.heard() {
         Heard::End => {}
-        Heard::CloseNotify => {
-            let _ = timeout(limit, until_acknowledged(&channel)).await;
-            let _ = sockopt::set_socket_linger(&channel.tcp, Some(Duration::ZERO));
-        }
+        Heard::CloseNotify => reset(channel, limit).await,
         Heard::Nothing => {
             let _ = timeout(limit, async {
                 poll_fn(|cx| Pin::new(&mut channel.tcp).poll_shutdown(cx)).await?;
@@ -84,6 +91,12 @@ async fn part(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
     }
 }
 
+/// Leaves TIME_WAIT to nobody, once what we said is there.
+async fn reset(channel: Box<Channel<ClientSession>>, limit: Duration) {
+    let _ = timeout(limit, until_acknowledged(&channel)).await;
+    let _ = sockopt::set_socket_linger(&channel.tcp, Some(Duration::ZERO));
+}
+
 /// The kernel tells nobody when an acknowledgement comes; so it is asked, ever less often.
 async fn until_acknowledged(channel: &Channel<ClientSession>) {
     let mut pause = Duration::from_micros(250);
@@ -92,3 +105,6 @@ async fn until_acknowledged(channel: &Channel<ClientSession>) {
         pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
+
+/// How many bytes are read and thrown away for the sake of the server's end behind them.
+const MOST_READ: usize = 256 * 1024;
