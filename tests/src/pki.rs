@@ -1,8 +1,8 @@
 //! Certificates of the tests: an authority, servers, clients, a revocation list.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -20,7 +20,7 @@ pub struct Authority {
     directory: PathBuf,
     name: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
-    issued: Cell<u64>,
+    issued: AtomicU64,
 }
 
 /// A certificate chain and its key, as PEM files.
@@ -53,7 +53,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, generate(KeyKind::Ecdsa)).unwrap();
         scratch.write(&format!("{name}.pem"), issuer.pem());
-        Self { directory: scratch.path().to_owned(), name: name.to_owned(), issuer, issued: Cell::new(0) }
+        Self { directory: scratch.path().to_owned(), name: name.to_owned(), issuer, issued: AtomicU64::new(0) }
     }
 
     /// The authority's own certificate, PEM.
@@ -135,8 +135,7 @@ impl Authority {
     }
 
     fn next_serial(&self) -> u64 {
-        self.issued.set(self.issued.get() + 1);
-        1000 + self.issued.get()
+        1001 + self.issued.fetch_add(1, Ordering::Relaxed)
     }
 }
 
