@@ -29,7 +29,7 @@ help:
 	@echo 'make lint   formatting, clippy, docs, the purity of keyring'
 	@echo 'make bench  CPU time and memory beside HAProxy and nginx; takes about four minutes'
 	@echo 'make fuzz   each fuzz target for a minute; needs nightly Rust, cargo-fuzz and a C++ compiler'
-	@echo 'make soak   the tests of clients that only write, again and again; then fuzzing, ten minutes a target'
+	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; then fuzzing, ten minutes a target'
 
 test:
 	@.ci/programs $(test-programs)
@@ -56,6 +56,7 @@ soak:
 	    echo "round $$round of $(SOAK_ROUNDS)"; \
 	    cargo test --package raincheck-tests --test held_tickets || exit; \
 	done
+	cargo test --package raincheck-tests --test failover --test ports -- --ignored
 	$(MAKE) fuzz FUZZ_SECONDS=$$(( $(SOAK_FUZZ_MINUTES) * 60 ))
 
 fuzz:

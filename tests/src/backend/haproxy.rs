@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::process::Process;
@@ -19,7 +19,8 @@ use crate::upstream::BODY;
 pub struct Haproxy {
     address: SocketAddr,
     stats: PathBuf,
-    _process: Process,
+    config: PathBuf,
+    process: Process,
 }
 
 impl Haproxy {
@@ -57,9 +58,28 @@ frontend backend
             both = both.display(),
         );
         let config = scratch.write(&format!("{name}.cfg"), config);
-        let mut process = Process::start(scratch, Command::new("haproxy").arg("-db").arg("-f").arg(config));
-        process.accepts(address);
-        Self { address, stats, _process: process }
+        let process = run(scratch, &config, address);
+        Self { address, stats, config, process }
+    }
+
+    /// Ends it at once, with all of its connections.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after that, with a ticket key and sessions that are new.
+    pub fn restart(&mut self, scratch: &Scratch) {
+        self.process = run(scratch, &self.config, self.address);
+    }
+
+    /// Stops it in its tracks, until [`thaw`](Self::thaw): connections are accepted by the kernel alone.
+    pub fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
     }
 }
 
@@ -80,4 +100,10 @@ impl Backend for Haproxy {
         };
         Handshakes { full: number("ssl_sess"), resumed: number("ssl_reused_sess") }
     }
+}
+
+fn run(scratch: &Scratch, config: &Path, address: SocketAddr) -> Process {
+    let mut process = Process::start(scratch, Command::new("haproxy").arg("-db").arg("-f").arg(config));
+    process.accepts(address);
+    process
 }

@@ -62,6 +62,12 @@ impl Process {
         program::signal(self.child.id(), name);
     }
 
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Asks it to end, and waits for that.
     pub(super) fn terminate(&mut self) {
         if self.ended().is_none() {
@@ -77,8 +83,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if std::thread::panicking() {
             eprintln!("--- {}\n{}---", self.said.display(), self.said());
         }
