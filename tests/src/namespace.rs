@@ -27,12 +27,32 @@ impl Namespace {
         namespace
     }
 
+    /// Sets what `/proc/sys/net` holds in here, such as `ipv4/tcp_tw_reuse`.
+    pub fn set(&self, key: &str, value: &str) {
+        let mut command = self.command("tee");
+        program::run(command.arg(format!("/proc/sys/net/{key}")), value.as_bytes()).succeeded();
+    }
+
+    /// Runs a test of this program inside, where it knows by [`is_inside`] that it has to do its work. Panics with what it
+    /// said if it fails.
+    pub fn test(&self, name: &str) {
+        let mut command = self.command(std::env::current_exe().unwrap());
+        command.args(["--exact", name, "--include-ignored", "--nocapture"]).env(INSIDE, "");
+        let output = program::spawn(&mut command).wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// A program to run inside.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg(program);
         command
     }
+}
+
+/// Whether this program runs in a namespace of [`Namespace::test`].
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 impl Default for Namespace {
@@ -47,3 +67,5 @@ impl Drop for Namespace {
         let _ = self.holder.wait();
     }
 }
+
+const INSIDE: &str = "RAINCHECK_TEST_INSIDE";
