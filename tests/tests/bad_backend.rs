@@ -125,6 +125,24 @@ fn a_server_whose_fault_is_gone_is_up_again() {
     assert!(visit().answer.ends_with(BODY));
 }
 
+/// It has said all that was asked of it: how it leaves is no fault that a client would see.
+#[test]
+fn a_server_that_answers_and_never_ends_is_up() {
+    let site = Site::new();
+    let server = service::start(service::config(&site.certificate), |client| {
+        let _ = client.read_head().and_then(|()| {
+            client.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()).as_bytes())
+        });
+        // Nothing it hears makes it end, but the end of TCP.
+        while client.read().is_ok() {}
+        client.deaf();
+    });
+    let upstream = checked(&site, &[server.address()]).check("timeout", quoted("1s"));
+    let edge = Edge::start(&site.scratch, site.web_to(upstream));
+    until("checks", || (server.received().len() >= 3).then_some(()));
+    assert!(!edge.log().contains("is down"), "{}", edge.log());
+}
+
 /// A ticket of 64 KiB is not worth its place: it would be in every ClientHello. In TLS 1.2 what is left of the handshake
 /// does not fit into the same read.
 #[test]

@@ -137,6 +137,11 @@ impl Conversation {
         self.flush()
     }
 
+    /// Does nothing but read until the client ends TCP.
+    pub fn deaf(&mut self) {
+        while self.served.read().is_some() {}
+    }
+
     /// Ends its side of TCP; reading stays possible.
     pub fn finish(&mut self) {
         self.served.finish();

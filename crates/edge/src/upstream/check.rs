@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use raincheck_tls::{Closed, Kind, Scratch};
+use raincheck_tls::{ClientStream, Closed, Kind, Scratch};
 use rustix::net::sockopt;
 use rustls::ProtocolVersion;
 use tokio::sync::watch;
@@ -100,6 +100,27 @@ impl fmt::Display for Doing {
     }
 }
 
+/// What is left to be ended of a check.
+enum End {
+    /// Nothing.
+    None,
+    /// A connection on which an answer came.
+    Http(Box<Held>),
+    /// One on which nothing was asked.
+    Tls(Box<ClientStream>),
+}
+
+impl End {
+    /// Of a connection with an answer, which is held for the next check if it `stays`.
+    fn of(connection: Held, stays: bool, held: &mut Option<Held>) -> Self {
+        if stays {
+            *held = Some(connection);
+            return Self::None;
+        }
+        Self::Http(Box::new(connection))
+    }
+}
+
 /// What one server's checks need to know.
 #[derive(Clone, Debug)]
 pub(super) struct Checks {
@@ -135,7 +156,7 @@ impl Checks {
         }
     }
 
-    /// One check.
+    /// One check. How the server ends its side is waited for, but decides nothing: it has said all that was asked of it.
     async fn once(&self, held: &mut Option<Held>) -> Report {
         let (at, begun) = (SystemTime::now(), Instant::now());
         let mut doing = Doing::Connecting;
@@ -147,10 +168,15 @@ impl Checks {
                 Err(Failed::Timeout { doing, after: limit })
             }
         };
-        Report { at, took: begun.elapsed(), result: result.map_err(Arc::new) }
+        let took = begun.elapsed();
+        let result = match result {
+            Ok((passed, end)) => Ok(self.part(passed, end).await),
+            Err(failed) => Err(Arc::new(failed)),
+        };
+        Report { at, took, result }
     }
 
-    async fn attempt(&self, held: &mut Option<Held>, doing: &mut Doing) -> Result<Passed, Failed> {
+    async fn attempt(&self, held: &mut Option<Held>, doing: &mut Doing) -> Result<(Passed, End), Failed> {
         let (server, header) = (&self.server, self.header());
         let target = server.target();
         if let (Some(connection), CheckKind::Http(check)) = (held.take(), &self.check.kind) {
@@ -158,46 +184,55 @@ impl Checks {
             // It may have been closed meanwhile, which is no failure.
             if let Some((passed, connection)) = connection.ask_again(check, server).await? {
                 *held = connection;
-                return Ok(passed);
+                return Ok((passed, End::None));
             }
             *doing = Doing::Connecting;
         }
         let tcp = connect::tcp_after(target.address, &header).await.map_err(ConnectError::from)?;
-        let Some(connector) = &target.connector else {
-            let CheckKind::Http(check) = &self.check.kind else {
+        let (stream, first, passed) = match (&target.connector, &self.check.kind) {
+            (None, CheckKind::Http(check)) => {
+                *doing = Doing::Waiting;
+                let (passed, connection, stays) =
+                    http::ask(io::Io::Tcp(tcp), check, server, self.check.keep_alive).await?;
+                return Ok((passed, End::of(connection, stays, held)));
+            }
+            (None, _) | (Some(_), CheckKind::Tcp) => {
                 // Nothing was said, so nothing is lost by a reset; and it leaves no TIME_WAIT.
                 let _ = sockopt::set_socket_linger(&tcp, Some(Duration::ZERO));
-                return Ok(Passed::default());
-            };
-            *doing = Doing::Waiting;
-            let (passed, kept) = http::ask(io::Io::Tcp(tcp), check, server, self.check.keep_alive).await?;
-            *held = kept;
-            return Ok(passed);
-        };
-        if self.check.kind == CheckKind::Tcp {
-            let _ = sockopt::set_socket_linger(&tcp, Some(Duration::ZERO));
-            return Ok(Passed::default());
-        }
-        *doing = Doing::Handshaking;
-        let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check).await?;
-        let tls = Some((connected.outcome.version, connected.outcome.kind));
-        let mut passed = match &self.check.kind {
-            CheckKind::Http(check) => {
-                *doing = Doing::Waiting;
-                let io = io::Io::tls(connected.stream, connected.first);
-                let (passed, kept) = http::ask(io, check, server, self.check.keep_alive).await?;
-                *held = kept;
-                passed
+                return Ok((Passed::default(), End::None));
             }
-            CheckKind::Tls | CheckKind::Tcp => {
-                let closing = Scratch::lend(|scratch| connected.stream.close(&mut scratch.outgoing));
-                // What the server has still to say, its tickets among it, is read on the way.
-                Passed { closed: closing.finish(FAREWELL).await.map(Ended::from), ..Passed::default() }
+            (Some(connector), _) => {
+                *doing = Doing::Handshaking;
+                let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check).await?;
+                let tls = Some((connected.outcome.version, connected.outcome.kind));
+                (connected.stream, connected.first, Passed { tls, ..Passed::default() })
             }
         };
-        passed.tls = tls;
-        passed.left_no_session = connector.sessions().capacity() > 0 && connector.sessions().is_empty();
-        Ok(passed)
+        let CheckKind::Http(check) = &self.check.kind else {
+            return Ok((passed, End::Tls(Box::new(stream))));
+        };
+        *doing = Doing::Waiting;
+        let io = io::Io::tls(stream, first);
+        let (answered, connection, stays) = http::ask(io, check, server, self.check.keep_alive).await?;
+        Ok((Passed { tls: passed.tls, ..answered }, End::of(connection, stays, held)))
+    }
+
+    /// Ends the connection of a check that has passed. What the server has still to say, its tickets among it, is read on
+    /// the way.
+    async fn part(&self, passed: Passed, end: End) -> Passed {
+        let limit = FAREWELL.min(self.check.timeout);
+        let closed = match end {
+            End::None => None,
+            End::Http(connection) => connection.close(limit).await,
+            End::Tls(stream) => {
+                let closing = Scratch::lend(|scratch| stream.close(&mut scratch.outgoing));
+                closing.finish(limit).await.map(Ended::from)
+            }
+        };
+        let target = self.server.target();
+        let sessions = target.connector.as_ref().filter(|_| passed.tls.is_some()).map(|connector| connector.sessions());
+        let left_no_session = sessions.is_some_and(|sessions| sessions.capacity() > 0 && sessions.is_empty());
+        Passed { closed, left_no_session, ..passed }
     }
 
     /// What a connection of our own begins with, where servers want to know whose it is.

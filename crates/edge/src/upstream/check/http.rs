@@ -23,23 +23,22 @@ pub(super) struct Held {
     connection: Connection<TokioIo<Io>, Empty<Bytes>>,
 }
 
-/// Asks over `io`, and keeps the connection if that is wanted and the server does not mind.
+/// Asks over `io`. The connection comes back with the answer, and whether it stays: that is wanted, and the server does not
+/// mind.
 pub(super) async fn ask(
     io: Io,
     check: &HttpCheck,
     server: &Server,
     keep_alive: bool,
-) -> Result<(Passed, Option<Held>), Failed> {
+) -> Result<(Passed, Held, bool), Failed> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| Failed::Answer(in_words(&error)))?;
     let mut held = Held { sender, connection };
-    let asked = held.ask(check, server, keep_alive).await;
-    match asked {
-        Ok((passed, true)) => Ok((passed, Some(held))),
-        Ok((passed, false)) => Ok((Passed { closed: held.close(FAREWELL).await, ..passed }, None)),
+    match held.ask(check, server, keep_alive).await {
+        Ok((passed, stays)) => Ok((passed, held, stays)),
         Err(failed) => {
             // It has failed; the end need not be waited for.
             tokio::spawn(held.close(FAREWELL));
