@@ -49,7 +49,7 @@ import javax.net.ssl.X509ExtendedKeyManager;
  *
  * Arguments: certificate chain and key (PEM), then two for each port: `socket` or `engine`, and the version (1.2 or
  * 1.3). Prints the ports, all in one line. For each port that comes in a line on standard input it prints a line: full
- * handshakes, resumed handshakes, connections that are open. It ends with its input.
+ * handshakes, resumed handshakes, connections that are open, answers. It ends with its input.
  *
  * It closes as JSSE wants it, and what an unclean close of the client does to the session is left to JSSE.
  */
@@ -95,6 +95,7 @@ final class Port {
     private final AtomicLong full = new AtomicLong();
     private final AtomicLong resumed = new AtomicLong();
     private final AtomicLong open = new AtomicLong();
+    private final AtomicLong answers = new AtomicLong();
 
     Port(Identity identity, String version) throws Exception {
         this.version = version;
@@ -112,6 +113,10 @@ final class Port {
         (witness.forget(transport) ? full : resumed).incrementAndGet();
     }
 
+    void answered() {
+        answers.incrementAndGet();
+    }
+
     /** The connection of this SSLSocket or SSLEngine is over, and so is all that JSSE does about its session. */
     void closed(Object transport) {
         witness.forget(transport);
@@ -120,7 +125,7 @@ final class Port {
 
     @Override
     public String toString() {
-        return full + " " + resumed + " " + open;
+        return full + " " + resumed + " " + open + " " + answers;
     }
 }
 
@@ -212,8 +217,13 @@ final class Http {
     private static final Pattern CLOSE = header("Connection:\\s*close");
     private static final Pattern KEEP = header("Connection:\\s*keep-alive");
 
+    private final Port port;
     private final StringBuilder received = new StringBuilder();
     private boolean over;
+
+    Http(Port port) {
+        this.port = port;
+    }
 
     /** Takes what was read; gives what is to be written. */
     byte[] answers(byte[] bytes, int count) {
@@ -232,6 +242,7 @@ final class Http {
             answers.append("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ").append(BODY.length());
             answers.append("\r\nConnection: ").append(over ? "close" : "keep-alive").append("\r\n\r\n");
             answers.append(head.startsWith("HEAD ") ? "" : BODY);
+            port.answered();
         }
         return answers.toString().getBytes(StandardCharsets.ISO_8859_1);
     }
@@ -281,7 +292,7 @@ final class Sockets {
             port.handshaken(socket);
             InputStream input = socket.getInputStream();
             OutputStream output = socket.getOutputStream();
-            Http http = new Http();
+            Http http = new Http(port);
             byte[] buffer = new byte[65536];
             for (int count; (count = input.read(buffer)) != -1; ) {
                 if (!http.over()) {
@@ -353,7 +364,7 @@ final class Engines {
         private final Port port;
         private final SSLEngine engine;
         private final SelectionKey key;
-        private final Http http = new Http();
+        private final Http http;
         /** From the wire, and not unwrapped; ready to be filled. */
         private final ByteBuffer incoming;
         /** Wrapped, and not on the wire; ready to be drained. While there is some, nothing else is done. */
@@ -362,6 +373,7 @@ final class Engines {
         Connection(SocketChannel channel, Port port, Selector selector) throws IOException {
             this.channel = channel;
             this.port = port;
+            http = new Http(port);
             channel.configureBlocking(false);
             channel.socket().setTcpNoDelay(true);
             engine = port.context.createSSLEngine();

@@ -85,13 +85,13 @@ impl Java {
         until("all connections to Java are over", || (self.ask()[2] == 0).then_some(()));
     }
 
-    /// Full handshakes, resumed ones, open connections.
-    fn ask(&self) -> [u64; 3] {
+    /// Full handshakes, resumed ones, open connections, answers.
+    fn ask(&self) -> [u64; 4] {
         let mut talk = self.machine.talk.lock().unwrap();
         writeln!(talk.input, "{}", self.port).unwrap();
         let answer = talk.hear();
         let numbers: Vec<u64> = answer.split_ascii_whitespace().map(|number| number.parse().unwrap()).collect();
-        numbers.try_into().unwrap_or_else(|_| panic!("not three numbers: {answer}"))
+        numbers.try_into().unwrap_or_else(|_| panic!("not four numbers: {answer}"))
     }
 }
 
@@ -101,7 +101,7 @@ impl Backend for Java {
     }
 
     fn handshakes(&self) -> Handshakes {
-        let [full, resumed, _] = self.ask();
+        let [full, resumed, ..] = self.ask();
         Handshakes { full, resumed }
     }
 }
