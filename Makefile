@@ -8,7 +8,8 @@ test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs pyt
     /usr/share/java/bcprov.jar=libbcprov-java \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps
 # What raincheck is measured against.
-bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream
+bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream \
+    java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless
 
 fuzz-targets := client_hello ticket_open key_file proxy_protocol
 # The fuzz targets' crate is a workspace of its own, and builds here what it has in common with the others.
@@ -27,7 +28,7 @@ BENCH_ARGS ?=
 help:
 	@echo 'make test   install what the tests need, and run them all'
 	@echo 'make lint   formatting, clippy, docs, the purity of keyring'
-	@echo 'make bench  CPU time and memory beside HAProxy and nginx; takes about four minutes'
+	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too; takes about ten minutes'
 	@echo 'make fuzz   each fuzz target for a minute; needs nightly Rust, cargo-fuzz and a C++ compiler'
 	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; then fuzzing, ten minutes a target'
 

@@ -1,9 +1,19 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::Serialize;
 
-/// What is measured.
+use crate::version::Version;
+
+/// All that can be asked for.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Choice {
+    Terminator(Case),
+    Checks(Checks),
+}
+
+/// What is measured of a terminator.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Case {
@@ -22,9 +32,6 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Full12, Self::Resumed12, Self::Full13, Self::Resumed13, Self::Bulk, Self::Idle];
-
     /// The part of HAProxy 2.6's cost that raincheck is to stay within.
     pub(crate) fn mark(self) -> f64 {
         match self {
@@ -62,5 +69,69 @@ impl fmt::Display for Case {
             Self::Bulk => "bulk",
             Self::Idle => "idle",
         })
+    }
+}
+
+/// What is measured of who checks servers.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Checks {
+    /// A health check of a server over TLS 1.2: microseconds of CPU time
+    Checks12,
+    /// A health check of a server over TLS 1.3: microseconds of CPU time
+    Checks13,
+}
+
+impl Checks {
+    /// What the servers speak.
+    pub(crate) fn version(self) -> Version {
+        match self {
+            Self::Checks12 => Version::Tls12,
+            Self::Checks13 => Version::Tls13,
+        }
+    }
+
+    /// The part of a full check's cost that one that resumes is to stay within.
+    pub(crate) fn mark_resumed(self) -> f64 {
+        match self {
+            Self::Checks12 => 0.50,
+            // A key exchange is part of each handshake here.
+            Self::Checks13 => 0.80,
+        }
+    }
+}
+
+impl fmt::Display for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Checks12 => "checks12",
+            Self::Checks13 => "checks13",
+        })
+    }
+}
+
+impl Choice {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Terminator(Case::Full12),
+        Self::Terminator(Case::Resumed12),
+        Self::Terminator(Case::Full13),
+        Self::Terminator(Case::Resumed13),
+        Self::Terminator(Case::Bulk),
+        Self::Terminator(Case::Idle),
+        Self::Checks(Checks::Checks12),
+        Self::Checks(Checks::Checks13),
+    ];
+}
+
+impl ValueEnum for Choice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Terminator(case) => case.to_possible_value(),
+            Self::Checks(case) => case.to_possible_value(),
+        }
     }
 }

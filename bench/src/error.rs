@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use rustls::{HandshakeKind, NamedGroup};
 use thiserror::Error;
 
-use crate::case::Case;
+use crate::case::{Case, Checks};
+use crate::checks::Checker;
 use crate::product::Product;
 
 /// Why there is no report.
@@ -30,6 +31,9 @@ pub(crate) enum Error {
 
     #[error("{case}: {product}: nothing was completed within the measured time; give it more by --seconds")]
     Stalled { case: Case, product: Product },
+
+    #[error("{case}: {checker}: {found}: the figures would mean something else")]
+    Unlike { case: Checks, checker: Checker, found: String },
 
     #[error("only {cores} core may be used; the server and the load need one each")]
     Cores { cores: usize },

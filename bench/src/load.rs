@@ -12,10 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::case::Case;
-use crate::client::{self, Connection, Scratch, Version};
+use crate::client::{self, Connection};
 use crate::error::Error;
 use crate::product::Product;
 use crate::tickets::{Kept, Unused};
+use crate::version::Version;
+use crate::wire::Scratch;
 
 /// Whom to load, and as what to report it.
 #[derive(Copy, Clone)]

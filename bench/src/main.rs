@@ -1,11 +1,13 @@
 //! Measures, from outside, what TLS terminators cost: CPU time per handshake and per GB, memory per idle
-//! connection. HAProxy, nginx and `raincheck edge` run in turns in the same run, each pinned to one core,
+//! connection, and what their checks of servers cost. HAProxy, nginx and `raincheck edge` run in turns in the same run, each pinned to one core,
 //! the load and the upstream to another. See README.md beside this crate.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod case;
+mod checks;
 mod client;
+mod costs;
 mod error;
 mod load;
 mod machine;
@@ -15,14 +17,17 @@ mod report;
 mod sample;
 mod tickets;
 mod upstream;
+mod version;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::case::Case;
+use crate::case::{Case, Choice};
+use crate::checks::backends::Backends;
 use crate::error::Error;
 use crate::machine::Cores;
 use crate::product::{Installed, Product, Site};
@@ -33,6 +38,9 @@ use crate::sample::{Scale, sample};
 #[derive(Parser)]
 #[command(name = "raincheck-bench")]
 struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
+
     /// Turns each product gets in each case; the ratios are medians over them
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -47,7 +55,7 @@ struct Args {
 
     /// Only these cases (default: all)
     #[arg(long, value_delimiter = ',', value_enum)]
-    case: Vec<Case>,
+    case: Vec<Choice>,
 
     /// The raincheck to measure (default: target/release/raincheck beside this program)
     #[arg(long, value_name = "PATH")]
@@ -65,13 +73,34 @@ struct Args {
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
     idle_connections: u32,
 
+    /// Servers checked, in the cases of checks
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(20..=2000))]
+    servers: u32,
+
+    /// How long each turn measures in the cases of checks, in seconds
+    #[arg(long, default_value = "3", value_parser = check_window)]
+    check_seconds: Duration,
+
     /// Print one JSON object instead of the table
     #[arg(long)]
     json: bool,
 }
 
+/// Another part than the client's.
+#[derive(Subcommand)]
+enum Part {
+    /// The servers that are checked
+    #[command(hide = true)]
+    Backends(Backends),
+}
+
 fn main() -> ExitCode {
-    match bench(&Args::parse()) {
+    let args = Args::parse();
+    let done = match &args.part {
+        Some(Part::Backends(backends)) => backends.run().map(|()| String::new()),
+        None => bench(&args),
+    };
+    match done {
         Ok(report) => {
             print!("{report}");
             ExitCode::SUCCESS
@@ -112,22 +141,31 @@ async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Repo
         idle_connections: args.idle_connections,
     };
     let site = Site::new(cores.server, args.idle_connections)?;
-    let cases = if args.case.is_empty() { Case::ALL.to_vec() } else { args.case.clone() };
+    let check_scale = checks::Scale { rounds: args.rounds, window: args.check_seconds, servers: args.servers };
+    let choices = if args.case.is_empty() { Choice::ALL.to_vec() } else { args.case.clone() };
 
-    let mut rows = Vec::new();
-    for case in cases {
-        let mut row = Row::new(case);
-        for round in 1..=args.rounds {
-            // In turns, so that what disturbs the machine for a while disturbs all of them.
-            for installed in &products {
-                let sample = sample(case, installed, &site, &scale).await?;
-                eprintln!("{case} {round}/{}  {:<9}  {}", args.rounds, installed.product, sample.describe(case));
-                row.add(installed.product, sample);
-            }
+    let (mut rows, mut checks) = (Vec::new(), Vec::new());
+    for choice in choices {
+        match choice {
+            Choice::Terminator(case) => rows.push(measure(case, &products, &site, args.rounds, &scale).await?),
+            Choice::Checks(case) => checks.push(checks::measure(case, &products, &site, check_scale).await?),
         }
-        rows.push(row);
     }
-    Ok(Report { products, rounds: args.rounds, window: args.seconds, rows })
+    let (rounds, window, check_window) = (args.rounds, args.seconds, args.check_seconds);
+    Ok(Report { products, rounds, window, rows, checks, check_window })
+}
+
+/// One case, in turns, so that what disturbs the machine for a while disturbs all of the products.
+async fn measure(case: Case, products: &[Installed], site: &Site, rounds: u32, scale: &Scale) -> Result<Row, Error> {
+    let mut row = Row::new(case);
+    for round in 1..=rounds {
+        for installed in products {
+            let sample = sample(case, installed, site, scale).await?;
+            eprintln!("{case} {round}/{rounds}  {:<9}  {}", installed.product, sample.describe(case));
+            row.add(installed.product, sample);
+        }
+    }
+    Ok(row)
 }
 
 /// The products to run: those asked for, which must all be there, or else all that are.
@@ -157,11 +195,20 @@ fn window(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Checks come once a second to each server: less than that is not all of them.
+fn check_window(text: &str) -> Result<Duration, String> {
+    window(text).and_then(|window| {
+        if window >= SHORTEST_CHECK_WINDOW { Ok(window) } else { Err("at least 2 s are needed".to_owned()) }
+    })
+}
+
+const SHORTEST_CHECK_WINDOW: Duration = Duration::from_secs(2);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Checks;
 
     #[test]
     fn windows() {
@@ -174,8 +221,8 @@ mod tests {
 
     #[test]
     fn lists_are_separated_by_commas() {
-        let args = Args::parse_from(["bench", "--only", "haproxy,raincheck", "--case", "full12,idle"]);
+        let args = Args::parse_from(["bench", "--only", "haproxy,raincheck", "--case", "full12,checks13"]);
         assert_eq!(args.only, [Product::Haproxy, Product::Raincheck]);
-        assert_eq!(args.case, [Case::Full12, Case::Idle]);
+        assert_eq!(args.case, [Choice::Terminator(Case::Full12), Choice::Checks(Checks::Checks13)]);
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tempfile::TempDir;
@@ -53,7 +53,13 @@ impl Product {
     }
 
     /// The command that runs this product in the foreground on `listen`, in front of `upstream`; writes what files it needs.
-    fn command(self, path: &Path, site: &Site, listen: SocketAddr, upstream: SocketAddr) -> Result<Command, Error> {
+    pub(crate) fn terminator(
+        self,
+        path: &Path,
+        site: &Site,
+        listen: SocketAddr,
+        upstream: SocketAddr,
+    ) -> Result<Command, Error> {
         let mut command = Command::new(path);
         match self {
             Self::Haproxy => {
@@ -108,19 +114,30 @@ impl Site {
             .tempdir()
             .map_err(Error::system("make a temporary directory"))?;
         let site = Self { files, core, connections: idle + BUSY_CONNECTIONS };
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([SERVER_NAME.to_owned()])?;
-        let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
+        let mut ca = CertificateParams::new([])?;
+        ca.distinguished_name.push(DnType::CommonName, "raincheck-bench CA");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
+        let signing_key = KeyPair::generate()?;
+        let certificate = CertificateParams::new([SERVER_NAME.to_owned()])?.signed_by(&signing_key, &ca)?;
+        let (certificate, key) = (certificate.pem(), signing_key.serialize_pem());
+        site.write(CA, &ca.pem())?;
         site.write(CERTIFICATE, &certificate)?;
         site.write(KEY, &key)?;
         site.write(BOTH, &(certificate + &key))?;
         Ok(site)
     }
 
-    fn certificate(&self) -> PathBuf {
+    /// Who issued the certificate.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.files.path().join(CA)
+    }
+
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.files.path().join(CERTIFICATE)
     }
 
-    fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.files.path().join(KEY)
     }
 
@@ -129,7 +146,12 @@ impl Site {
         self.files.path().join(BOTH)
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+    /// Where what `of` writes to stderr goes.
+    pub(crate) fn log(&self, of: impl fmt::Display) -> PathBuf {
+        self.files.path().join(format!("{of}.log"))
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
         let path = self.files.path().join(name);
         fs::write(&path, text).map_err(Error::system(format!("write {}", path.display())))?;
         Ok(path)
@@ -140,26 +162,33 @@ impl Site {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
+    log: PathBuf,
 }
 
 impl Server {
-    /// Starts a server in front of `upstream` and waits until it accepts connections.
-    pub(crate) async fn start(installed: &Installed, site: &Site, upstream: SocketAddr) -> Result<Self, Error> {
+    /// Starts a server by `command`, which is told where to listen, and waits until it accepts connections.
+    pub(crate) async fn start(
+        installed: &Installed,
+        site: &Site,
+        command: impl FnOnce(SocketAddr) -> Result<Command, Error>,
+    ) -> Result<Self, Error> {
         let address = free_address()?;
-        let mut command = installed.product.command(&installed.path, site, address, upstream)?;
-        let log = site.files.path().join(format!("{}.log", installed.product));
+        let mut command = command(address)?;
+        let log = site.log(installed.product);
         let stderr = File::create(&log).map_err(Error::system(format!("create {}", log.display())))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child =
             spawn_on(site.core, &mut command).map_err(Error::system(format!("start {}", installed.path.display())))?;
-        let mut server = Self { address, child };
+        let mut server = Self { address, child, log };
         match server.ready().await {
             Ok(()) => Ok(server),
-            Err(what) => {
-                let said = fs::read_to_string(&log).unwrap_or_default();
-                Err(Error::NotStarted { product: installed.product, what, said })
-            }
+            Err(what) => Err(Error::NotStarted { product: installed.product, what, said: server.said() }),
         }
+    }
+
+    /// What it has written to stderr so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The server's processes as they are now.
@@ -251,7 +280,7 @@ fn free_address() -> Result<SocketAddr, Error> {
 }
 
 /// Where `program` is: in PATH, or else in the directory of system programs, which PATH leaves out for most users.
-fn in_path(program: &str) -> PathBuf {
+pub(crate) fn in_path(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join(program))
@@ -272,6 +301,7 @@ fn first_line(outputs: &[Vec<u8>]) -> String {
     said.filter_map(|text| text.lines().next().map(str::to_owned)).next().unwrap_or_default()
 }
 
+const CA: &str = "ca.pem";
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 const BOTH: &str = "certificate-and-key.pem";

@@ -6,12 +6,12 @@ use rustls::HandshakeKind;
 use tokio::time::sleep;
 
 use crate::case::Case;
-use crate::client::Version;
 use crate::error::Error;
 use crate::load::{self, Load, Target};
 use crate::measure::{self, ProcessTree};
 use crate::product::{Installed, Server, Site};
 use crate::upstream::Upstream;
+use crate::version::Version;
 
 /// How much, how long.
 pub(crate) struct Scale {
@@ -57,7 +57,8 @@ impl Sample {
 /// Starts a server, loads it, and measures what it uses.
 pub(crate) async fn sample(case: Case, installed: &Installed, site: &Site, scale: &Scale) -> Result<Sample, Error> {
     let upstream = Upstream::start().await?;
-    let server = Server::start(installed, site, upstream.address).await?;
+    let command = |listen| installed.product.terminator(&installed.path, site, listen, upstream.address);
+    let server = Server::start(installed, site, command).await?;
     let target = Target {
         case,
         product: installed.product,
