@@ -339,28 +339,4 @@ fn connector(address: SocketAddr, host: Option<&str>, tls: &config::UpstreamTls)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn downtime_is_that_of_checks_and_of_maintenance() {
-        let mut standing = Standing::new();
-        let start = standing.changed;
-        let after = |seconds| start + Duration::from_secs(seconds);
-        let downtime = |standing: &Standing, seconds| standing.downtime(after(seconds)).as_secs();
-        assert_eq!(downtime(&standing, 5), 0);
-        standing.change(after(10));
-        standing.health = Health::Down { passes: 0 };
-        assert_eq!(downtime(&standing, 13), 3);
-        // An operator who has a word meanwhile makes nothing of it forgotten.
-        standing.change(after(14));
-        standing.wanted = Wanted::Drain;
-        assert_eq!(downtime(&standing, 15), 5);
-        standing.change(after(16));
-        standing.health = Health::Up { failures: 0 };
-        assert_eq!(downtime(&standing, 60), 6);
-        standing.change(after(60));
-        standing.wanted = Wanted::Maintenance;
-        assert_eq!((downtime(&standing, 64), standing.changed), (10, after(60)));
-    }
-}
+mod tests;
