@@ -113,7 +113,7 @@ fn two_thousand_connections_while_servers_die_and_come_back() {
 
 /// The same, for as long as it takes; `make soak` runs it.
 #[test]
-#[ignore = "takes a quarter of an hour"]
+#[ignore = "takes minutes"]
 fn a_hundred_thousand_connections_while_servers_die_and_come_back() {
     require!("haproxy");
     survive(100_000);

@@ -50,6 +50,7 @@ async fn run(mut commands: mpsc::UnboundedReceiver<Vec<Arc<Upstream>>>, notices:
                     upstream.watch(&mut tasks, &stop.subscribe(), &notices);
                 }
             }
+            // A panic has been printed already.
             Some(_) = tasks.join_next() => {}
         }
     }
