@@ -4,16 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
+use std::sync::mpsc::channel;
 
 use raincheck_tests::backend::gnutls::Gnutls;
 use raincheck_tests::backend::haproxy::Haproxy;
 use raincheck_tests::backend::java::{Api, Jvm};
 use raincheck_tests::backend::nginx::Nginx;
 use raincheck_tests::backend::openssl::OpenSsl;
-use raincheck_tests::backend::{Backend, Handshakes, Resumption};
+use raincheck_tests::backend::{Backend, Handshakes, Resumption, service};
 use raincheck_tests::client::Version;
 use raincheck_tests::config::{Upstream, quoted};
-use raincheck_tests::deadline::until;
+use raincheck_tests::deadline::{PATIENCE, until};
 use raincheck_tests::edge::Edge;
 use raincheck_tests::java::{BOUNCY_CASTLE, Release};
 use raincheck_tests::key_file::Key;
@@ -116,6 +117,24 @@ fn resume_after_a_reload() {
         backends.iter().zip(before).all(|(backend, before)| total(backend) > before + 2).then_some(())
     });
     assert_eq!(backends.each_ref().map(Backend::full), [1; 3]);
+}
+
+/// Traffic may speak HTTP/2; a check asks over HTTP/1.1 all the same, and says so.
+#[test]
+fn ask_over_http1_whatever_traffic_speaks() {
+    let site = Site::new();
+    let mut config = service::config(&site.certificate);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let (sender, spoken) = channel();
+    let app = service::start(config, move |client| {
+        if client.read_head().is_ok() {
+            let _ = sender.send(client.protocol());
+            let _ = client.write(b"HTTP/1.1 204 No Content\r\n\r\n").and_then(|()| client.close_notify());
+        }
+    });
+    let upstream = checked(&site, HTTP, &[app.address()]).tls("alpn", "[\"h2\"]");
+    let _edge = Edge::start(&site.scratch, site.web_to(upstream));
+    assert_eq!(spoken.recv_timeout(PATIENCE).unwrap(), Some(b"http/1.1".to_vec()));
 }
 
 /// The test bites: where no session is kept, every check is a full handshake.

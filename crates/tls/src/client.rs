@@ -77,6 +77,19 @@ impl Connector {
         Ok(Self { config, verifier, server_name, sessions: Arc::new(Sessions::new(sessions)) })
     }
 
+    /// A connector to the same server, and with the same sessions, that offers other protocols.
+    #[must_use]
+    pub fn with_alpn(&self, alpn: Vec<Vec<u8>>) -> Self {
+        let mut config = self.config.clone();
+        config.alpn_protocols = alpn;
+        Self {
+            config,
+            verifier: Arc::clone(&self.verifier),
+            server_name: self.server_name.clone(),
+            sessions: Arc::clone(&self.sessions),
+        }
+    }
+
     /// The server's sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

@@ -189,7 +189,11 @@ impl Checks {
             *doing = Doing::Connecting;
         }
         let tcp = connect::tcp_after(target.address, &header).await.map_err(ConnectError::from)?;
-        let (stream, first, passed) = match (&target.connector, &self.check.kind) {
+        let connector = match &self.check.kind {
+            CheckKind::Http(_) => &target.http1,
+            CheckKind::Tls | CheckKind::Tcp => &target.connector,
+        };
+        let (stream, first, passed) = match (connector, &self.check.kind) {
             (None, CheckKind::Http(check)) => {
                 *doing = Doing::Waiting;
                 let (passed, connection, stays) =

@@ -40,6 +40,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// What its TLS connections share, if it has any. Another address has other sessions.
     pub connector: Option<Arc<Connector>>,
+    /// The same for whoever asks over HTTP/1.1, whatever traffic speaks.
+    pub http1: Option<Arc<Connector>>,
 }
 
 /// How a server stands.
@@ -291,8 +293,12 @@ impl Server {
 
 impl Target {
     fn new(address: SocketAddr, host: Option<&str>, tls: Option<&config::UpstreamTls>) -> Result<Self, rustls::Error> {
-        let connector = tls.map(|tls| connector(address, host, tls)).transpose()?;
-        Ok(Self { address, connector: connector.map(Arc::new) })
+        let connector = tls.map(|tls| connector(address, host, tls)).transpose()?.map(Arc::new);
+        let http1 = connector.clone().map(|connector| match tls {
+            Some(tls) if !tls.alpn.is_empty() => Arc::new(connector.with_alpn(vec![b"http/1.1".to_vec()])),
+            _ => connector,
+        });
+        Ok(Self { address, connector, http1 })
     }
 }
 
