@@ -135,12 +135,14 @@ keep-alive = {keep_alive}
 
     /// What is wrong with what the servers saw, if it is not what this checker is to do.
     fn objection(self, seen: Tally) -> Option<String> {
-        let handshakes = seen.full + seen.resumed;
         let few = seen.answers / 100;
+        let handshakes = seen.full + seen.resumed;
+        // Where the window begins and ends, some are between handshake and answer.
+        let one_each = handshakes.abs_diff(seen.answers) <= seen.answers / 10;
         let is_so = match self {
-            Self::Haproxy => handshakes.abs_diff(seen.answers) <= few,
-            Self::Full => handshakes.abs_diff(seen.answers) <= few && seen.resumed == 0,
-            Self::Resumed => handshakes.abs_diff(seen.answers) <= few && seen.full <= few,
+            Self::Haproxy => one_each,
+            Self::Full => one_each && seen.resumed == 0,
+            Self::Resumed => one_each && seen.full <= few,
             Self::KeepAlive => handshakes <= few,
         };
         (!is_so).then(|| format!("{seen}"))
@@ -304,7 +306,8 @@ fn since(before: &[Tally], after: &[Tally]) -> impl Iterator<Item = Tally> {
     after.iter().zip(before).map(|(after, before)| *after - *before)
 }
 
-/// The listener is there because HAProxy wants one. It verifies servers as raincheck does, and asks the same of them.
+/// The listener is there because HAProxy wants one. It verifies servers as raincheck does, and asks the same of them, at
+/// times that chance moves as raincheck's are moved: without that, checks that were late once come in heaps ever after.
 fn haproxy_config(site: &Site, listen: SocketAddr, servers: impl Iterator<Item = SocketAddr>) -> String {
     let ca = site.ca();
     let ca = ca.display();
@@ -314,6 +317,7 @@ fn haproxy_config(site: &Site, listen: SocketAddr, servers: impl Iterator<Item =
 global
     nbthread 1
     maxconn 2000
+    spread-checks 10
 defaults
     mode http
     timeout connect 5s
@@ -353,7 +357,7 @@ mod tests {
             (Checker::Full, seen(899, 1, 900), false),
             (Checker::Resumed, seen(9, 891, 900), true),
             (Checker::Resumed, seen(10, 890, 900), false),
-            (Checker::Resumed, seen(0, 9, 900), false),
+            (Checker::Resumed, seen(0, 801, 900), false),
             (Checker::KeepAlive, seen(0, 0, 900), true),
             (Checker::KeepAlive, seen(9, 1, 900), false),
         ];

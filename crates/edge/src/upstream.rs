@@ -154,8 +154,15 @@ impl Upstream {
         }
     }
 
-    /// Checks its servers and looks up their names, as far as the configuration asks for it, until `stop` says so.
-    pub fn watch(&self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>, notices: &Notices) {
+    /// Checks its servers and looks up their names, as far as the configuration asks for it, until `stop` says so. Checks of all upstreams count from
+    /// `origin`.
+    pub fn watch(
+        &self,
+        tasks: &mut JoinSet<()>,
+        stop: &watch::Receiver<bool>,
+        notices: &Notices,
+        origin: tokio::time::Instant,
+    ) {
         let Some(pool) = self.pool() else { return };
         for server in &pool.servers {
             if let Some(check) = &pool.check {
@@ -165,6 +172,7 @@ impl Upstream {
                     check: Arc::clone(check),
                     send_proxy: pool.send_proxy,
                     notices: notices.clone(),
+                    origin,
                 };
                 tasks.spawn(checks.run(stop.clone()));
             }
@@ -268,7 +276,7 @@ async fn reach(server: &Server, header: &[u8], first: &[u8]) -> Result<(Upstream
     };
     let tcp = connect::tcp_after(target.address, header).await?;
     let raincheck_tls::Connected { mut stream, first: answer, .. } =
-        connect::tls(tcp, connector, &server.counters, Purpose::Traffic).await?;
+        connect::tls(tcp, connector, &server.counters, Purpose::Traffic, !first.is_empty()).await?;
     if !first.is_empty() {
         Scratch::lend(|scratch| stream.write(first, &mut scratch.outgoing))?;
     }

@@ -8,6 +8,7 @@ use std::{io, thread};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::notice::Notices;
 use crate::upstream::Upstream;
@@ -40,6 +41,7 @@ impl Watcher {
 async fn run(mut commands: mpsc::UnboundedReceiver<Vec<Arc<Upstream>>>, notices: Notices) {
     let mut stop = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
+    let origin = Instant::now();
     loop {
         tokio::select! {
             command = commands.recv() => {
@@ -47,7 +49,7 @@ async fn run(mut commands: mpsc::UnboundedReceiver<Vec<Arc<Upstream>>>, notices:
                 let Some(upstreams) = command else { break };
                 stop = watch::Sender::new(false);
                 for upstream in &upstreams {
-                    upstream.watch(&mut tasks, &stop.subscribe(), &notices);
+                    upstream.watch(&mut tasks, &stop.subscribe(), &notices, origin);
                 }
             }
             // A panic has been printed already.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
 
 use crate::buffer::Scratch;
-use crate::channel::poll_read;
+use crate::channel::{Channel, poll_read};
 use crate::endpoint::Endpoint;
 use crate::hello::{self, ClientHello};
 use crate::session::Session;
@@ -33,7 +33,7 @@ impl ServerStream {
         let session = endpoint.connection(hello.as_deref()).map_err(HandshakeError::Ours)?;
         drop(hello);
         let Opening { tcp, received } = opening;
-        Self::open(tcp, session, &received).await
+        Self::open(Box::new(Channel::new(tcp, session)), &received).await
     }
 }
 

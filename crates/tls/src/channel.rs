@@ -29,6 +29,8 @@ pub(crate) struct Channel<S> {
     /// How the peer ended its side, where it did so along with its last flight.
     ended: Option<Box<Closed>>,
     heard: Heard,
+    /// Whether something will be written as soon as the handshake is over: our last flight can go along with it.
+    pub(crate) speaks_first: bool,
 }
 
 /// What was heard of the peer's end.
@@ -47,7 +49,15 @@ pub(crate) type Handshake<S> = Result<(<S as Side>::Outcome, Vec<u8>), Closed>;
 
 impl<S: Side> Channel<S> {
     pub(crate) fn new(tcp: TcpStream, session: S) -> Self {
-        Self { tcp, session, unsent: Vec::new(), is_reset: false, ended: None, heard: Heard::Nothing }
+        Self {
+            tcp,
+            session,
+            unsent: Vec::new(),
+            is_reset: false,
+            ended: None,
+            heard: Heard::Nothing,
+            speaks_first: false,
+        }
     }
 
     /// Takes the handshake to its end; `received` has been read already.
@@ -82,6 +92,7 @@ impl<S: Side> Channel<S> {
                 Event::Data => None,
             };
         };
+        self.speaks_first = false;
         match event {
             Some(Event::Closed(closed)) => self.ended = Some(Box::new(closed)),
             Some(Event::Data) => {}
@@ -134,8 +145,10 @@ impl<S: Side> Channel<S> {
         scratch.plain.clear();
         scratch.outgoing.clear();
         let fed = self.session.feed(scratch.incoming.filled_mut(), &mut scratch.plain, &mut scratch.outgoing);
+        let waits = self.speaks_first && !self.session.engine().is_handshaking();
+        let flags = if waits { SendFlags::MORE } else { SendFlags::empty() };
         // A failure to send shows at the next read.
-        let _ = self.send(scratch.outgoing.filled());
+        let _ = self.send_with(scratch.outgoing.filled(), flags);
         match fed {
             Ok(fed) => {
                 if fed.peer_closed {

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use self::offer::Offer;
 pub use self::session::{ClientOutcome, ClientSession};
 pub use self::sessions::Sessions;
+use crate::channel::Channel;
 use crate::endpoint::{self, PREFERRING_AES};
 use crate::stream::{HandshakeError, Opened, Stream};
 
@@ -121,15 +122,22 @@ impl fmt::Debug for Connector {
 }
 
 impl ClientStream {
-    /// Takes the client's part of a handshake on `tcp`.
+    /// Takes the client's part of a handshake on `tcp`. Whoever `speaks_first`, and does so at once, saves a packet: the
+    /// last flight waits for what is written next.
     ///
     /// There is no limit of time in here: who calls it sets one.
     ///
     /// # Errors
     /// See [`HandshakeError`].
-    pub async fn connect(tcp: TcpStream, connector: &Connector) -> Result<Connected, HandshakeError<ClientSession>> {
+    pub async fn connect(
+        tcp: TcpStream,
+        connector: &Connector,
+        speaks_first: bool,
+    ) -> Result<Connected, HandshakeError<ClientSession>> {
         let session = connector.connection().map_err(HandshakeError::Ours)?;
-        Self::open(tcp, session, &[]).await
+        let mut channel = Box::new(Channel::new(tcp, session));
+        channel.speaks_first = speaks_first;
+        Self::open(channel, &[]).await
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::net::{SendFlags, Shutdown};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::buffer::{Buffer, Scratch};
@@ -84,9 +83,8 @@ pub enum Closed {
 }
 
 impl<S: Side> Stream<S> {
-    /// Takes a handshake to its end on `tcp`, of which `received` was read already.
-    pub(crate) async fn open(tcp: TcpStream, session: S, received: &[u8]) -> Result<Opened<S>, HandshakeError<S>> {
-        let mut channel = Box::new(Channel::new(tcp, session));
+    /// Takes a handshake to its end on `channel`, of which `received` was read already.
+    pub(crate) async fn open(mut channel: Box<Channel<S>>, received: &[u8]) -> Result<Opened<S>, HandshakeError<S>> {
         match channel.handshake(received).await {
             Ok((outcome, first)) => Ok(Opened { stream: Self { channel }, outcome, first }),
             Err(Closed::Fault(error)) => Err(HandshakeError::Tls(error, Refused { channel })),

@@ -5,13 +5,13 @@ mod io;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use raincheck_tls::{ClientStream, Closed, Kind, Scratch};
 use rustix::net::sockopt;
 use rustls::ProtocolVersion;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::http::Held;
 use super::connect::{self, ConnectError};
@@ -129,6 +129,8 @@ pub(super) struct Checks {
     pub(super) check: Arc<config::Check>,
     pub(super) send_proxy: Option<config::ProxyVersion>,
     pub(super) notices: Notices,
+    /// The beginning of time, for all checks the same.
+    pub(super) origin: Instant,
 }
 
 impl Checks {
@@ -137,14 +139,15 @@ impl Checks {
         let mut held = None;
         let mut pause = health::first_check(self.check.every, fastrand::u64(..));
         loop {
+            let due = health::together(self.origin.elapsed() + pause, self.check.every);
             tokio::select! {
-                () = sleep(pause) => {}
+                () = sleep_until(self.origin + due) => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
             let standing = self.server.standing();
             if standing.wanted != Wanted::Maintenance {
                 let report = self.once(&mut held).await;
-                if let Some(change) = self.server.checked(report.clone(), Instant::now()) {
+                if let Some(change) = self.server.checked(report.clone(), Instant::now().into_std()) {
                     self.tell(change, &report);
                 }
             }
@@ -207,7 +210,7 @@ impl Checks {
             }
             (Some(connector), _) => {
                 *doing = Doing::Handshaking;
-                let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check).await?;
+                let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check, true).await?;
                 let tls = Some((connected.outcome.version, connected.outcome.kind));
                 (connected.stream, connected.first, Passed { tls, ..Passed::default() })
             }

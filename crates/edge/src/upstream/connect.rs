@@ -88,14 +88,15 @@ pub(super) async fn rest_of(header: &[u8], sent: usize, mut tcp: TcpStream) -> i
     Ok(tcp)
 }
 
-/// TLS on `tcp`, counted.
+/// TLS on `tcp`, counted. Whoever `speaks_first` writes as soon as it stands.
 pub(super) async fn tls(
     tcp: TcpStream,
     connector: &Connector,
     counters: &ServerCounters,
     purpose: Purpose,
+    speaks_first: bool,
 ) -> Result<Connected, ConnectError> {
-    let error = match ClientStream::connect(tcp, connector).await {
+    let error = match ClientStream::connect(tcp, connector, speaks_first).await {
         Ok(connected) => {
             counters.handshake(purpose, &connected.outcome);
             return Ok(connected);

@@ -133,6 +133,14 @@ pub fn first_check(every: Duration, random: u64) -> Duration {
     part_of(every.min(LATEST_FIRST_CHECK), random)
 }
 
+/// The moment for a check that is due at `due`, both since a time that all checks share: a little later, so that checks that
+/// are due within a fiftieth of their interval are made together. Who has woken up for one is warm for the others.
+pub fn together(due: Duration, every: Duration) -> Duration {
+    let step = (every / 50).max(Duration::from_nanos(1));
+    let nanos = due.as_nanos().next_multiple_of(step.as_nanos());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
 /// Anywhere from nothing to `whole`, as `random` says.
 fn part_of(whole: Duration, random: u64) -> Duration {
     whole.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)

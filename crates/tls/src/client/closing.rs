@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::AsyncWrite;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::ClientSession;
 use crate::buffer::Scratch;
@@ -91,18 +91,21 @@ async fn part(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
     }
 }
 
-/// Leaves TIME_WAIT to nobody, once what we said is there.
-async fn reset(channel: Box<Channel<ClientSession>>, limit: Duration) {
-    let _ = timeout(limit, until_acknowledged(&channel)).await;
-    let _ = sockopt::set_socket_linger(&channel.tcp, Some(Duration::ZERO));
-}
-
+/// Leaves TIME_WAIT to nobody, once what we said is there; or to the server, whose FIN may come first.
+///
 /// The kernel tells nobody when an acknowledgement comes; so it is asked, ever less often.
-async fn until_acknowledged(channel: &Channel<ClientSession>) {
-    let mut pause = Duration::from_micros(250);
-    while send_queue::length(&channel.tcp) > 0 {
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
+async fn reset(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
+    let _ = timeout(limit, async {
+        let mut pause = Duration::from_millis(1);
+        while send_queue::length(&channel.tcp) > 0 && channel.heard() != Heard::End {
+            let fin = poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch)));
+            let _ = timeout(pause, fin).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    })
+    .await;
+    if channel.heard() != Heard::End {
+        let _ = sockopt::set_socket_linger(&channel.tcp, Some(Duration::ZERO));
     }
 }
 

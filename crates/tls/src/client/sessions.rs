@@ -121,9 +121,11 @@ impl Sessions {
         self.kept().group = Some(group);
     }
 
-    /// The group the server chose last.
+    /// The group to make a key share of, where there is a better guess than the first of ours: what the server chose last
+    /// in TLS 1.3. A session of TLS 1.2 most likely needs none, so the cheapest will do.
     pub(super) fn group(&self) -> Option<NamedGroup> {
-        self.kept().group
+        let kept = self.kept();
+        kept.group.or(kept.tls12.as_ref().map(|_| NamedGroup::X25519))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -190,3 +190,12 @@ fn ejected_for(ejection: Ejection, now: Instant) -> Duration {
 }
 
 const RULES: EjectionRules = EjectionRules { after: 3, period: Duration::from_secs(10) };
+
+#[test]
+fn checks_that_are_due_at_about_the_same_time_are_made_together() {
+    let (every, ms) = (Duration::from_secs(1), Duration::from_millis);
+    for (due, made) in [(0, 0), (1, 20), (19, 20), (20, 20), (21, 40), (86_400_001, 86_400_020)] {
+        assert_eq!(together(ms(due), every), ms(made), "{due}");
+    }
+    assert_eq!(together(ms(3), Duration::from_nanos(1)), ms(3));
+}
