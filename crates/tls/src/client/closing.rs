@@ -7,7 +7,7 @@
 //! - a FIN came: a plain close, and TIME_WAIT is the server's;
 //! - its close_notify came, and no FIN: a reset, once nothing of ours is on its way, leaves TIME_WAIT to nobody;
 //! - nothing came: our FIN, and TIME_WAIT is ours;
-//! - more comes than anybody wants to read: a reset too.
+//! - more comes than anybody wants to read, or what is no TLS: a reset too.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -46,7 +46,7 @@ impl Closing<ClientSession> {
             std::io::Result::Ok(())
         };
         let _ = timeout(limit, ended).await;
-        if read > MOST_READ {
+        if read > MOST_READ || matches!(closed, Some(Closed::Fault(_))) {
             reset(channel, limit).await;
         } else {
             part(channel, limit).await;
