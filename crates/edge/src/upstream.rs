@@ -9,6 +9,7 @@ mod io;
 mod resolve;
 mod server;
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -265,12 +266,9 @@ impl Pool {
 async fn reach(server: &Server, header: &[u8], first: &[u8]) -> Result<(UpstreamIo, usize, Vec<u8>), ConnectError> {
     let target = server.target();
     let Some(connector) = &target.connector else {
-        if header.is_empty() {
-            let (tcp, sent) = connect::tcp(target.address, first).await?;
-            return Ok((UpstreamIo::Tcp(tcp), sent, Vec::new()));
-        }
         // In one packet, if it may be.
-        let (tcp, sent) = connect::tcp(target.address, &[header, first].concat()).await?;
+        let both = if header.is_empty() { Cow::Borrowed(first) } else { Cow::Owned([header, first].concat()) };
+        let (tcp, sent) = connect::tcp(target.address, &both).await?;
         let tcp = connect::rest_of(header, sent, tcp).await?;
         return Ok((UpstreamIo::Tcp(tcp), sent.saturating_sub(header.len()), Vec::new()));
     };

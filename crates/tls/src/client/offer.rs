@@ -113,7 +113,7 @@ impl ClientSessionStore for Offer {
     fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
         let entry = self.sessions.tls12(UnixTime::now())?;
         let mut state = self.state();
-        state.offered = Some(entry.id());
+        state.offered = Some(entry.id);
         state.certificate_ends = Some(entry.bounds.certificate_ends);
         Some(entry.value)
     }

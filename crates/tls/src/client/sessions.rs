@@ -20,7 +20,7 @@ pub struct Sessions {
 pub(super) struct Entry<V> {
     pub(super) value: V,
     pub(super) bounds: Bounds,
-    id: Id,
+    pub(super) id: Id,
 }
 
 /// What limits a session, apart from what its server said.
@@ -130,12 +130,6 @@ impl Sessions {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<V> Entry<V> {
-    pub(super) fn id(&self) -> Id {
-        self.id
     }
 }
 
