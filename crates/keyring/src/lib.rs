@@ -8,21 +8,31 @@
 //! - [`ring`]: `next`, `issuing` and `retiring` keys, and rotation; [`schedule`]: how long each of
 //!   it lasts.
 //! - [`ticket`]: a session sealed into a ticket, and opened again.
-//! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them.
+//! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them; [`product`]: keys for them,
+//!   made from a ring's.
+//! - [`node`]: what a member of a fleet is called; [`epoch`]: which ring is newer; [`document`]: a ring in bytes, to be handed on.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod document;
+pub mod epoch;
 pub mod key;
 pub mod layout;
+pub mod node;
+pub mod product;
 pub mod ring;
 pub mod schedule;
 pub mod ticket;
 pub mod time;
 pub mod weak;
 
+pub use document::DocumentError;
+pub use epoch::{Epoch, NoEpoch};
 pub use key::{KeyError, KeyName, KeySize, TicketKey};
 pub use layout::{Layout, LayoutError};
-pub use ring::{Change, Entry, KeyState, Ring, RingError};
+pub use node::{NoNodeName, NodeName};
+pub use product::Product;
+pub use ring::{Change, Entry, KeyState, Outdated, Ring, RingError};
 pub use schedule::{Schedule, ScheduleError};
 pub use ticket::{Opened, PolicyDigest, Refused, Session, TicketTooLarge};
 pub use time::UnixTime;

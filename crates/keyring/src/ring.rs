@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::epoch::Epoch;
 use crate::key::{KeyName, TicketKey};
 use crate::time::UnixTime;
 
@@ -21,6 +22,7 @@ use crate::time::UnixTime;
 /// Cheap to clone: the keys are shared, and wiped when the last clone that holds them is dropped.
 #[derive(Clone, Debug)]
 pub struct Ring {
+    epoch: Epoch,
     /// Newest first: the next key if there is one, the issuing one, then the retiring ones.
     entries: Vec<Entry>,
     /// Where in `entries` the issuing key stands.
@@ -40,9 +42,22 @@ impl Ring {
     /// A ring from the lines of a key file, oldest first: one is issuing; of two the last is next;
     /// of three or more the last is next, the one before it issuing, and the rest are retiring.
     pub fn from_lines(keys: Vec<TicketKey>, now: UnixTime) -> Result<Self, RingError> {
+        let mut epoch = Epoch::NONE;
+        let keys = keys.into_iter().map(|key| {
+            epoch = epoch.next_in(FIRST_GENERATION);
+            (key, epoch, now)
+        });
+        let keys = keys.collect();
+        Self::of_fleet(epoch, keys)
+    }
+
+    /// The ring of that epoch, from the keys of a fleet, oldest first: each with the epoch it was
+    /// born in, and the time since which it has had its state.
+    pub fn of_fleet(epoch: Epoch, keys: Vec<(TicketKey, Epoch, UnixTime)>) -> Result<Self, RingError> {
         let count = keys.len();
         let newest_first = keys.into_iter().rev().enumerate();
-        Self::assemble(newest_first.map(|(position, key)| Entry::new(key, state_at(position, count), now)).collect())
+        let entry = |(position, (key, born, since))| Entry::new(key, state_at(position, count), born, since);
+        Self::assemble(epoch, newest_first.map(entry).collect())
     }
 
     /// The ring that `keys` make (ordered as for [`Ring::from_lines`]) where this one stood, and
@@ -51,17 +66,69 @@ impl Ring {
     /// A key that is in both is the same one still, and has been in its state since then if the
     /// state is the same. The same name with other bytes is another key: the old one is wiped.
     pub fn replaced_by(&self, keys: Vec<TicketKey>, now: UnixTime) -> Result<(Self, Vec<Change>), RingError> {
-        let mut replacement = Self::from_lines(keys, now)?;
+        let epoch = self.epoch.next_in(FIRST_GENERATION);
+        let keys = keys.into_iter().map(|key| (key, epoch, now)).collect();
+        let mut replacement = Self::of_fleet(epoch, keys)?;
         for entry in &mut replacement.entries {
             if let Some(old) = self.counterpart(entry) {
                 entry.key = Arc::clone(&old.key);
+                entry.born = old.born;
                 if entry.state == old.state {
                     entry.since = old.since;
                 }
             }
         }
         let changes = replacement.changes_since(self);
+        if changes.is_empty() {
+            replacement.epoch = self.epoch;
+        }
         Ok((replacement, changes))
+    }
+
+    /// The ring `newer` of a fleet where this one stood, and what that changes. A ring that is not
+    /// newer is refused, whatever is in it: somebody replays it, or has missed what came after.
+    pub fn succeeded_by(&self, mut newer: Self) -> Result<(Self, Vec<Change>), Outdated> {
+        if newer.epoch <= self.epoch {
+            return Err(Outdated { offered: newer.epoch, held: self.epoch });
+        }
+        for entry in &mut newer.entries {
+            if let Some(old) = self.counterpart(entry) {
+                entry.key = Arc::clone(&old.key);
+            }
+        }
+        let changes = newer.changes_since(self);
+        Ok((newer, changes))
+    }
+
+    /// The same keys, in an epoch of a later generation: what whoever made the rings before makes
+    /// from now on is refused.
+    #[must_use]
+    pub fn in_generation(mut self, generation: u64) -> Self {
+        self.epoch = self.epoch.next_in(generation);
+        self
+    }
+
+    /// Seals with `issuing` from now on, which nobody else has, and then with `next`: for a node
+    /// that is cut off. What it had opens as before, up to `retained` keys. Whatever ring a source
+    /// brings next is a newer one.
+    ///
+    /// An error changes nothing.
+    pub fn seal_alone(
+        &mut self,
+        now: UnixTime,
+        [issuing, next]: [TicketKey; 2],
+        retained: usize,
+    ) -> Result<Vec<Change>, RingError> {
+        let own = |key, state| Entry::new(key, state, Epoch::NONE, now);
+        let own = [own(next, KeyState::Next), own(issuing, KeyState::Issuing)];
+        let shared = self.entries.iter().take(retained).map(|entry| match entry.state {
+            KeyState::Retiring => entry.clone(),
+            _ => Entry { state: KeyState::Retiring, since: now, ..entry.clone() },
+        });
+        let alone = Self::assemble(self.epoch, own.into_iter().chain(shared).collect())?;
+        let changes = alone.changes_since(self);
+        *self = alone;
+        Ok(changes)
     }
 
     /// Rotates: next becomes issuing, issuing the first retiring, `fresh` next, and of the retiring
@@ -71,13 +138,19 @@ impl Ring {
     /// An error changes nothing.
     pub fn advance(&mut self, now: UnixTime, fresh: TicketKey, retained: usize) -> Result<Vec<Change>, RingError> {
         let promoted = self.issuing == 1;
-        let fresh = Entry::new(fresh, KeyState::Next, now);
+        let epoch = self.epoch.next_in(FIRST_GENERATION);
+        let fresh = Entry::new(fresh, KeyState::Next, epoch, now);
         let aged = self.entries.iter().map(|entry| if promoted { entry.aged(now) } else { entry.clone() });
         let retained = retained.saturating_add(2);
-        let advanced = Self::assemble([fresh].into_iter().chain(aged).take(retained).collect())?;
+        let advanced = Self::assemble(epoch, [fresh].into_iter().chain(aged).take(retained).collect())?;
         let changes = advanced.changes_since(self);
         *self = advanced;
         Ok(changes)
+    }
+
+    /// Which ring this is.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The key that seals.
@@ -92,7 +165,7 @@ impl Ring {
 
     /// All keys: the next one if there is one, the issuing one, then the retiring ones, newest
     /// first.
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         self.entries.iter()
     }
 
@@ -102,7 +175,7 @@ impl Ring {
         self.entries.len()
     }
 
-    fn assemble(entries: Vec<Entry>) -> Result<Self, RingError> {
+    fn assemble(epoch: Epoch, entries: Vec<Entry>) -> Result<Self, RingError> {
         let issuing = entries.iter().position(|entry| entry.state == KeyState::Issuing).ok_or(RingError::Empty)?;
         let mut positions = Positions::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
         for (position, entry) in entries.iter().enumerate() {
@@ -110,7 +183,7 @@ impl Ring {
                 return Err(RingError::DuplicateName(entry.name()));
             }
         }
-        Ok(Self { entries, issuing, positions })
+        Ok(Self { epoch, entries, issuing, positions })
     }
 
     fn counterpart(&self, entry: &Entry) -> Option<&Entry> {
@@ -149,13 +222,15 @@ pub struct Entry {
     pub key: Arc<TicketKey>,
     /// What it may do.
     pub state: KeyState,
+    /// The epoch that brought it.
+    pub born: Epoch,
     /// When it got that state in this ring.
     pub since: UnixTime,
 }
 
 impl Entry {
-    fn new(key: TicketKey, state: KeyState, since: UnixTime) -> Self {
-        Self { key: Arc::new(key), state, since }
+    fn new(key: TicketKey, state: KeyState, born: Epoch, since: UnixTime) -> Self {
+        Self { key: Arc::new(key), state, born, since }
     }
 
     fn name(&self) -> KeyName {
@@ -169,7 +244,7 @@ impl Entry {
             KeyState::Issuing => (KeyState::Retiring, now),
             KeyState::Retiring => (KeyState::Retiring, self.since),
         };
-        Self { key: Arc::clone(&self.key), state, since }
+        Self { state, since, ..self.clone() }
     }
 }
 
@@ -234,6 +309,19 @@ pub enum RingError {
     #[error("two keys have the name {0}; keep one, and make the other anew with `raincheck keys new`")]
     DuplicateName(KeyName),
 }
+
+/// A ring that is no newer than the one it should replace.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Error)]
+#[error("a ring of epoch {offered}, and the one here is of epoch {held}")]
+pub struct Outdated {
+    /// The epoch of the ring that was refused.
+    pub offered: Epoch,
+    /// The epoch of the ring that stays.
+    pub held: Epoch,
+}
+
+/// The generation of whoever was told of none.
+const FIRST_GENERATION: u64 = 1;
 
 #[expect(clippy::disallowed_types, reason = "not the hasher that is seeded at random")]
 type Positions = HashMap<KeyName, usize, BuildHasherDefault<NameHasher>>;

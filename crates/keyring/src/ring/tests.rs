@@ -66,6 +66,56 @@ fn a_key_that_no_peer_can_have_yet_does_not_seal() {
 }
 
 #[test]
+fn only_a_newer_ring_of_the_fleet_is_taken() {
+    let fleet = |epoch: &str, numbers: Vec<u64>| {
+        let born = |number| Epoch { generation: 1, counter: number };
+        let keys = numbers.into_iter().map(|number| (TicketKey::sample(number), born(number), at(number)));
+        Ring::of_fleet(epoch.parse().unwrap(), keys.collect()).unwrap()
+    };
+    let held = fleet("1.3", vec![1, 2, 3]);
+    for older in ["1.3", "1.2", "0.9"] {
+        let refused = held.succeeded_by(fleet(older, vec![7, 8])).unwrap_err();
+        assert_eq!(refused, Outdated { offered: older.parse().unwrap(), held: held.epoch() });
+    }
+    let (ring, changes) = held.succeeded_by(fleet("1.4", vec![2, 3, 4])).unwrap();
+    use Change::{Introduced, Issuing, Retired, Wiped};
+    assert_eq!(changes, [Introduced(name(4)), Issuing(name(3)), Retired(name(2)), Wiped(name(1))]);
+    assert_eq!(ring.epoch(), "1.4".parse().unwrap());
+    assert!(Arc::ptr_eq(&ring.find(name(3)).unwrap().key, &held.find(name(3)).unwrap().key), "a second copy");
+    assert_eq!(ring.entries().map(|entry| entry.since).collect::<Vec<_>>(), [at(4), at(3), at(2)]);
+    // Of a later generation the counter does not matter.
+    assert!(ring.succeeded_by(fleet("2.0", vec![4])).is_ok());
+    assert!(held.clone().in_generation(2).succeeded_by(fleet("1.99", vec![4])).is_err());
+}
+
+#[test]
+fn each_ring_is_newer_than_the_one_before() {
+    let mut ring = ring(&[0, 1]);
+    let mut last = ring.epoch();
+    for key in 2..9 {
+        ring.advance(at(key), TicketKey::sample(key), 3).unwrap();
+        assert!(ring.epoch() > last);
+        assert_eq!(ring.find(name(key)).unwrap().born, ring.epoch());
+        last = ring.epoch();
+    }
+    let (same, _) = ring.replaced_by(keys(4..9), at(9)).unwrap();
+    assert_eq!(same.epoch(), last);
+    let (other, _) = ring.replaced_by(keys(5..10), at(9)).unwrap();
+    assert!(other.epoch() > last);
+    assert_eq!(other.find(name(8)).unwrap().born, ring.find(name(8)).unwrap().born);
+}
+
+#[test]
+fn a_node_that_is_cut_off_seals_with_keys_of_its_own_and_opens_what_it_could() {
+    let mut ring = ring(&[0, 1, 2]);
+    let epoch = ring.epoch();
+    ring.seal_alone(at(9), [8, 9].map(TicketKey::sample), 2).unwrap();
+    use KeyState::{Issuing, Next, Retiring};
+    assert_eq!(states(&ring), named(&[(9, Next), (8, Issuing), (2, Retiring), (1, Retiring)]));
+    assert_eq!(ring.epoch(), epoch);
+}
+
+#[test]
 fn an_error_changes_nothing() {
     let mut ring = ring(&[0, 1, 2]);
     let before = states(&ring);
