@@ -10,7 +10,8 @@
 //! - [`ticket`]: a session sealed into a ticket, and opened again.
 //! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them; [`product`]: keys for them,
 //!   made from a ring's.
-//! - [`node`]: what a member of a fleet is called; [`epoch`]: which ring is newer; [`document`]: a ring in bytes, to be handed on.
+//! - [`node`]: what a member of a fleet is called; [`epoch`]: which ring is newer; [`document`]: a ring in bytes, to be handed on;
+//!   [`rollout`]: when the fleet may rotate.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -21,6 +22,7 @@ pub mod layout;
 pub mod node;
 pub mod product;
 pub mod ring;
+pub mod rollout;
 pub mod schedule;
 pub mod ticket;
 pub mod time;
@@ -33,6 +35,7 @@ pub use layout::{Layout, LayoutError};
 pub use node::{NoNodeName, NodeName};
 pub use product::Product;
 pub use ring::{Change, Entry, KeyState, Outdated, Ring, RingError};
+pub use rollout::{Decision, Holding, Rollout};
 pub use schedule::{Schedule, ScheduleError};
 pub use ticket::{Opened, PolicyDigest, Refused, Session, TicketTooLarge};
 pub use time::UnixTime;
