@@ -9,7 +9,7 @@
 //!   it lasts.
 //! - [`ticket`]: a session sealed into a ticket, and opened again.
 //! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them; [`product`]: keys for them,
-//!   made from a ring's.
+//!   made from a ring's; [`slots`]: which of a ring's.
 //! - [`node`]: what a member of a fleet is called; [`epoch`]: which ring is newer; [`document`]: a ring in bytes, to be handed on;
 //!   [`rollout`]: when the fleet may rotate.
 
@@ -24,6 +24,7 @@ pub mod product;
 pub mod ring;
 pub mod rollout;
 pub mod schedule;
+pub mod slots;
 pub mod ticket;
 pub mod time;
 pub mod weak;
@@ -37,5 +38,6 @@ pub use product::Product;
 pub use ring::{Change, Entry, KeyState, Outdated, Ring, RingError};
 pub use rollout::{Decision, Holding, Rollout};
 pub use schedule::{Schedule, ScheduleError};
+pub use slots::{Slot, Slots, SlotsError};
 pub use ticket::{Opened, PolicyDigest, Refused, Session, TicketTooLarge};
 pub use time::UnixTime;

@@ -327,7 +327,7 @@ const FIRST_GENERATION: u64 = 1;
 type Positions = HashMap<KeyName, usize, BuildHasherDefault<NameHasher>>;
 
 /// The state of the key that stands `position` lines before the last of `count`.
-fn state_at(position: usize, count: usize) -> KeyState {
+pub(crate) fn state_at(position: usize, count: usize) -> KeyState {
     match (position, count) {
         (0, 1) | (1, _) => KeyState::Issuing,
         (0, _) => KeyState::Next,
