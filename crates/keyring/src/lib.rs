@@ -9,7 +9,8 @@
 //!   it lasts.
 //! - [`ticket`]: a session sealed into a ticket, and opened again.
 //! - [`layout`]: key bytes as HAProxy, nginx, Envoy and h2o order them; [`product`]: keys for them,
-//!   made from a ring's; [`slots`]: which of a ring's.
+//!   made from a ring's; [`slots`]: which of a ring's;
+//!   [`plan`]: in which order they get them.
 //! - [`node`]: what a member of a fleet is called; [`epoch`]: which ring is newer; [`document`]: a ring in bytes, to be handed on;
 //!   [`rollout`]: when the fleet may rotate.
 
@@ -20,6 +21,7 @@ pub mod epoch;
 pub mod key;
 pub mod layout;
 pub mod node;
+pub mod plan;
 pub mod product;
 pub mod ring;
 pub mod rollout;
