@@ -1,13 +1,15 @@
-//! What can be wrong with keys that somebody brings. All of it is the operator's to put right.
+//! What can go wrong with keys that somebody brings, and with those we ask for them. Whose fault it is, and what to do, is in
+//! the words.
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use raincheck_keyring::{KeyName, LayoutError};
 
 use crate::source::file::LARGEST;
 
-/// Keys could not be taken.
+/// The control plane could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A key file that cannot be used; shown as `path:line: what; remedy`.
@@ -18,6 +20,132 @@ pub enum Error {
         /// What is wrong with it.
         fault: KeyFileError,
     },
+    /// A file with CAs, a certificate or its key that cannot be used; shown as `path: what; remedy`.
+    #[error("{}: {fault}", path.display())]
+    Trust {
+        /// The file, as configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: TrustError,
+    },
+    /// No file of CAs is configured, and the system has none.
+    #[error("this system has no CAs{why}; install them (package ca-certificates), or name a PEM file of your own")]
+    NoSystemAuthority {
+        /// Behind a colon, if anything is known.
+        why: String,
+    },
+    /// A request over HTTP failed.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
+}
+
+/// What is wrong with a file of CAs, a certificate or a key, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum TrustError {
+    #[error("cannot be read: {message}; check the path, and that the user that runs raincheck may read it")]
+    Unreadable { message: String },
+    #[error("not PEM: {message}; write it anew with `openssl x509 -in FILE` or `openssl pkey -in FILE`")]
+    NotPem { message: String },
+    #[error("no certificate of a CA in it; put those that issue the servers' certificates here, in PEM")]
+    NoAuthority,
+    #[error("no certificate in it; put the certificate itself first, in PEM, and those of its issuers after it")]
+    NoCertificate,
+    #[error("certificate {number} cannot be used: {message}; have it issued again as X.509 version 3")]
+    UnusableCertificate { number: usize, message: String },
+    #[error("no private key in it; put the key here in PEM (PKCS #8, PKCS #1 or SEC 1)")]
+    NoKey,
+    #[error("the private key is encrypted; take the passphrase off with `openssl pkey -in FILE`")]
+    EncryptedKey,
+    #[error(
+        "not a key that can be used: {message}; RSA (2048 to 8192 bits), ECDSA (P-256, P-384, P-521) and Ed25519 can"
+    )]
+    UnusableKey { message: String },
+    #[error("the first certificate does not belong to the key in {}; give the key it was issued for", key.display())]
+    Mismatch { key: PathBuf },
+}
+
+/// Text that is no URL to ask, and the remedy. The text itself is not repeated: there may be a password in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum UrlError {
+    #[error("not a URL; write it as https://HOST:PORT/PATH")]
+    NotUrl,
+    #[error("neither https:// nor http://; write it as https://HOST:PORT/PATH")]
+    OtherScheme,
+    #[error("a user or password in it, which is not supported; leave it out, and use a client certificate")]
+    Credentials,
+}
+
+/// A request that failed; shown as `https://host:port: what; remedy`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {fault}")]
+pub struct HttpsError {
+    /// Whom it went to: scheme, host and port.
+    pub origin: String,
+    /// What went wrong.
+    pub fault: HttpsFault,
+}
+
+/// What went wrong with a request, and the remedy. Never has anything of a body in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum HttpsFault {
+    #[error("the name cannot be resolved: {message}; check how it is written, and this machine's DNS")]
+    Unresolved { message: String },
+    #[error("cannot connect: {message}; check the address, and that the server runs and may be reached from here")]
+    Unreachable { message: String },
+    #[error("its certificate is from no CA that is trusted here; name the PEM file with its CA as `ca`")]
+    UnknownAuthority,
+    #[error("its certificate has expired; renew it there, and check this machine's clock")]
+    Expired,
+    #[error("its certificate is not valid yet; check this machine's clock, and when the certificate was issued")]
+    NotYetValid,
+    #[error(
+        "its certificate is {}; ask it by a name that it has, or have one issued for this name",
+        if names.is_empty() { "for no name at all".to_owned() } else { format!("for {} only", names.join(", ")) }
+    )]
+    OtherName { names: Vec<String> },
+    #[error("its certificate cannot be used: {message}; have it issued again")]
+    BadCertificate { message: String },
+    #[error(
+        "it ended TLS by the alert {alert}; it may ask for a client certificate, or for another: check `certificate` and \
+         `key`, and its log"
+    )]
+    Alert { alert: String },
+    #[error("it does not speak TLS; check the port, or ask it by http:// if it has no TLS")]
+    NotTls,
+    #[error("no TLS with it: {message}; it must speak TLS 1.2 or 1.3, and its log may say more")]
+    Tls { message: String },
+    #[error("it does not speak HTTP/1.1: {message}; check the port, and ask it by https:// if it has TLS")]
+    NotHttp { message: String },
+    #[error("no whole answer within {limit:?}; check that the server is not overloaded, and the network in between")]
+    TimedOut { limit: Duration },
+    #[error("its answer is larger than {limit} bytes; check that the URL is the right one")]
+    TooLarge { limit: usize },
+    #[error("the connection ended in the middle: {message}; if it stays so, look into the server's log")]
+    Closed { message: String },
+}
+
+impl HttpsFault {
+    /// Whether the server may have had the request all the same, and done what it says.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            // With TLS 1.3 a server ends the connection over a certificate when the request is under way already, but it
+            // does not read that then.
+            Self::Unresolved { .. }
+            | Self::Unreachable { .. }
+            | Self::UnknownAuthority
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::OtherName { .. }
+            | Self::BadCertificate { .. }
+            | Self::Alert { .. }
+            | Self::NotTls
+            | Self::Tls { .. } => false,
+            Self::NotHttp { .. } | Self::TimedOut { .. } | Self::TooLarge { .. } | Self::Closed { .. } => true,
+        }
+    }
 }
 
 /// What is wrong with a key file, and the remedy. Lines count from 1.

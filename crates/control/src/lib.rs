@@ -8,10 +8,11 @@ mod clock;
 mod error;
 mod event;
 mod fresh;
+pub mod https;
 mod keys;
 pub mod source;
 
-pub use error::{Error, KeyFileError};
+pub use error::{Error, HttpsError, HttpsFault, KeyFileError, TrustError, UrlError};
 pub use event::Event;
 pub use fresh::fresh_key;
 pub use keys::{Keys, Prepared};

@@ -126,7 +126,8 @@ fn a_reload_with_a_faulty_file_changes_nothing() {
     let file = Place::with(&[1, 2]);
     let (keys, _events) = start(file.source());
     std::fs::write(&file.path, "").expect("an empty file");
-    let Error::KeyFile { fault, .. } = keys.prepare(file.source(), keys.schedule()).expect_err("an empty file");
+    let error = keys.prepare(file.source(), keys.schedule()).expect_err("an empty file");
+    let Error::KeyFile { fault, .. } = error else { panic!("{error}") };
     assert_eq!(fault, KeyFileError::Empty);
     assert_eq!(names(&keys), [2, 1].map(name));
 }
