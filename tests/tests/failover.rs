@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -130,12 +130,16 @@ fn survive(connections: usize) {
     let upstream = checked(&site, &addresses).check("every", quoted("50ms")).check("rise", 1);
     let edge = Edge::start(&site.scratch, site.web_to(upstream));
     let (raw, address, done) = (site.raw(Version::Tls13), edge.address("web"), AtomicUsize::new(0));
+    // On a busy machine servers take long to start: clients go on until each of them has died twice.
+    let enough = AtomicBool::new(false);
+    let is_over = || done.load(Ordering::Relaxed) >= connections && enough.load(Ordering::Relaxed);
     let mut deaths = 0;
     let failed: Vec<SocketAddr> = thread::scope(|scope| {
         let visit = || {
             let mut failed = Vec::new();
-            while done.fetch_add(1, Ordering::Relaxed) < connections {
+            while !is_over() {
                 let (client, answered) = visit(&raw, address);
+                done.fetch_add(1, Ordering::Relaxed);
                 if !answered {
                     failed.push(client);
                 }
@@ -143,24 +147,22 @@ fn survive(connections: usize) {
             failed
         };
         let clients = [(); 4].map(|()| scope.spawn(visit));
-        while done.load(Ordering::Relaxed) < connections {
+        while !is_over() {
             let server = &mut servers[deaths % 4];
             server.kill();
             let (begin, from) = (done.load(Ordering::Relaxed), edge.log().len());
-            until("the others serve", || {
-                let done = done.load(Ordering::Relaxed);
-                (done > begin + 20 || done >= connections).then_some(())
-            });
+            until("the others serve", || (done.load(Ordering::Relaxed) > begin + 20 || is_over()).then_some(()));
             server.restart(&site.scratch);
             if edge.log()[from..].contains(" is down: ") {
                 edge.expect_log(from, &format!("server app/{} is up", server.address()));
             }
             deaths += 1;
+            enough.store(deaths >= 8, Ordering::Relaxed);
         }
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
-    assert!(deaths >= 8, "{deaths} deaths only");
-    until("all are logged", || (edge.access_log().matches('\n').count() >= connections).then_some(()));
+    let visits = done.into_inner();
+    until("all are logged", || (edge.access_log().matches('\n').count() >= visits).then_some(()));
     let log = lines(&edge);
     let without: Vec<&Value> = log.iter().filter(|line| !line["upstream_error"].is_null()).collect();
     assert!(without.is_empty(), "there was always a server: {without:?}");
