@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use raincheck_keyring::{KeyName, LayoutError};
+use raincheck_keyring::{DocumentError, KeyName, LayoutError, Outdated};
 
 use crate::source::file::LARGEST;
 
@@ -37,6 +37,35 @@ pub enum Error {
     /// A request over HTTP failed.
     #[error(transparent)]
     Https(#[from] HttpsError),
+    /// A source has answered, and not with keys that can be taken.
+    #[error("{place}: {fault}")]
+    Source {
+        /// The URL, as configured.
+        place: String,
+        /// What is wrong with the answer.
+        fault: SourceFault,
+    },
+}
+
+/// What is wrong with keys that a source gave, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum SourceFault {
+    #[error("answers with status {status}; {}", remedy_for_status(*.status))]
+    Status { status: u16 },
+    #[error("answers with a web page; check the URL, which must lead to the keys themselves")]
+    Html,
+    #[error("{}{_0}", _0.line().map(|line| format!("line {line}: ")).unwrap_or_default())]
+    Lines(#[from] KeyFileError),
+    #[error("gives {0}")]
+    Ring(#[from] DocumentError),
+    #[error("gives {0}; an older ring is never taken: end the server that gives it, or have it follow the newer one")]
+    Outdated(#[from] Outdated),
+    #[error(
+        "would have {issuing} seal again, which has retired; check that it is not a cache or a backup that answers. To go \
+         back on purpose, restart"
+    )]
+    Stale { issuing: KeyName },
 }
 
 /// What is wrong with a file of CAs, a certificate or a key, and the remedy.
@@ -194,6 +223,16 @@ impl KeyFileError {
 impl From<io::Error> for KeyFileError {
     fn from(error: io::Error) -> Self {
         Self::Unreadable { kind: error.kind(), message: error.to_string() }
+    }
+}
+
+fn remedy_for_status(status: u16) -> &'static str {
+    match status {
+        300..=399 => "redirects are not followed: name the URL that they lead to",
+        401 | 403 => "let this node in there (allow, or a client certificate)",
+        404 => "check the URL's path",
+        500..=599 => "look into the server's log",
+        _ => "check the URL, and the server's log",
     }
 }
 

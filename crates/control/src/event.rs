@@ -2,18 +2,21 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use raincheck_keyring::Change;
+use raincheck_keyring::{Change, Epoch, NodeName};
 
 use crate::Error;
 
 /// Something the control plane did, or could not do. Carries key names, never keys.
 #[derive(Debug)]
 pub enum Event {
-    /// The local source rotated the ring by schedule.
+    /// The ring was rotated by schedule.
     Rotated {
         /// What became of which key, in order. Holds several rotations if the process was suspended for that long.
         changes: Vec<Change>,
+        /// The nodes that do not have the next key still, though the rotation waited for them.
+        without: Vec<NodeName>,
     },
     /// An operator pushed a key ([`Keys::push`](crate::Keys::push)).
     Pushed {
@@ -35,6 +38,48 @@ pub enum Event {
         /// Which file, which line, why, and the remedy.
         error: Error,
     },
+    /// A source brought a ring.
+    Taken {
+        /// Where from.
+        source: String,
+        /// The ring's.
+        epoch: Epoch,
+        /// What became of which key.
+        changes: Vec<Change>,
+    },
+    /// A source has no keys to give, or none that can be taken. The ring stays as it was; the same complaint is not
+    /// repeated.
+    SourceFailed {
+        /// Where, why, and the remedy.
+        error: Error,
+    },
+    /// The source gave no keys in time, or none for longer than the ring lasts: the node seals with keys of its own, which
+    /// open nowhere else.
+    Alone {
+        /// The source.
+        source: String,
+        /// How long ago it was last heard of; none if it never was.
+        heard: Option<Duration>,
+        /// What became of which key.
+        changes: Vec<Change>,
+    },
+    /// The source gives keys again.
+    Back {
+        /// The source.
+        source: String,
+    },
+    /// This server makes the keys from now on.
+    Promoted {
+        /// Of its first ring.
+        epoch: Epoch,
+    },
+    /// Another server was promoted, so this one makes no more keys.
+    Superseded {
+        /// Of a ring that the other one made.
+        by: Epoch,
+        /// The node that has it.
+        node: NodeName,
+    },
     /// The key file lies on a file system that is not tmpfs or ramfs, so its keys are on a disk.
     FileOnDisk {
         /// The file.
@@ -42,20 +87,81 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What became of which key, in order; nothing where no key changed.
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Self::Rotated { changes, .. }
+            | Self::Pushed { changes }
+            | Self::FileLoaded { changes, .. }
+            | Self::Taken { changes, .. }
+            | Self::Alone { changes, .. } => changes,
+            Self::FileRejected { .. }
+            | Self::FileOnDisk { .. }
+            | Self::SourceFailed { .. }
+            | Self::Back { .. }
+            | Self::Promoted { .. }
+            | Self::Superseded { .. } => &[],
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rotated { changes } => write!(f, "rotated{}", Listed(changes)),
+            Self::Rotated { changes, without } => {
+                write!(f, "rotated{}", Listed(changes))?;
+                match &without[..] {
+                    [] => Ok(()),
+                    nodes => write!(f, "; without {} that did not acknowledge the next key in time", Named(nodes)),
+                }
+            }
             Self::Pushed { changes } => write!(f, "a key was pushed{}", Listed(changes)),
             Self::FileLoaded { path, keys, changes } => {
                 write!(f, "{} loaded, keys: {keys}{}", path.display(), Listed(changes))
             }
             Self::FileRejected { error } => write!(f, "{error}; the keys stay as they were"),
+            Self::Taken { source, epoch, changes } => write!(f, "epoch {epoch} from {source}{}", Listed(changes)),
+            Self::SourceFailed { error } => write!(f, "{error}; the keys stay as they were"),
+            Self::Alone { source, heard: None, changes } => write!(
+                f,
+                "no keys from {source} yet: sealing with keys of this node, which open nowhere else{}",
+                Listed(changes)
+            ),
+            Self::Alone { source, heard: Some(heard), changes } => write!(
+                f,
+                "no word from {source} for {} s: sealing with keys of this node, which open nowhere else{}",
+                heard.as_secs(),
+                Listed(changes)
+            ),
+            Self::Back { source } => write!(f, "{source} gives keys again"),
+            Self::Promoted { epoch } => write!(f, "promoted: the keys are made here from epoch {epoch} on"),
+            Self::Superseded { by, node } => write!(
+                f,
+                "another server makes the keys: node {node} has epoch {by}; none are made here any more, so end this server, \
+                 or let it follow the other (source = \"http\")"
+            ),
             Self::FileOnDisk { path } => write!(
                 f,
                 "{} is not on tmpfs or ramfs, so ticket keys are on a disk; keep them where memory is, such as /run",
                 path.display()
             ),
+        }
+    }
+}
+
+/// The first few nodes, and how many more.
+struct Named<'a>(&'a [NodeName]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 10;
+        for (index, node) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{node}", if index == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

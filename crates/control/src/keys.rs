@@ -2,18 +2,25 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use raincheck_keyring::{Change, KeySize, Ring, RingError, Schedule, TicketKey};
-use tokio::sync::Notify;
+use raincheck_keyring::{Change, Epoch, Ring, RingError, Rollout, Schedule, TicketKey};
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Moment;
-use crate::source::file::{self, Fingerprint, KeyFile, Verdict};
-use crate::source::{KeySource, local};
-use crate::{Error, Event, fresh_key};
+use crate::source::file::{Fingerprint, KeyFile};
+use crate::source::{KeySource, Source, local};
+use crate::{Error, Event};
+
+mod fleet;
+mod rotation;
+mod solitude;
+mod taking;
+
+pub use fleet::{CannotPromote, Member};
+pub use solitude::Standing;
 
 /// The node's ticket keys: a handle, cheap to clone, of which all clones are one.
 ///
@@ -29,53 +36,83 @@ struct Shared {
     schedule: ArcSwap<Schedule>,
     /// Held by whoever changes the ring.
     control: Mutex<Control>,
+    /// The epoch of the ring, for whoever waits for the next.
+    published: watch::Sender<Epoch>,
+    /// The newest epoch with which everybody behind this node can open.
+    held: watch::Sender<Epoch>,
+    standing: watch::Sender<Standing>,
     /// The source or the schedule is another one now.
     replaced: Notify,
+    /// A node has acknowledged a ring.
+    acknowledged: Notify,
     observer: Box<dyn Fn(Event) + Send + Sync>,
 }
 
 /// What decides how the ring goes on.
 struct Control {
-    source: KeySource,
+    source: Arc<Source>,
     /// Of the file text the ring was last made from; none while the source is local. What was pushed since then stays
     /// until the file says something else.
     fingerprint: Option<Fingerprint>,
     /// The file on a disk that was last warned of.
     on_disk: Option<PathBuf>,
     last_rotation: Moment,
+    /// Who else has this ring, and which of it.
+    fleet: Rollout,
+    /// Another server makes the fleet's rings, as of this epoch.
+    superseded: Option<Epoch>,
+    /// When the source was last heard of, or else when the node began to wait for it.
+    heard: Moment,
+    has_heard: bool,
+    /// Whether products hold the keys, each in its own time, rather than this process.
+    has_sinks: bool,
+    /// What was last said of the source, lest it be said twice.
+    complaint: Option<String>,
 }
 
 impl Keys {
     /// Takes the first keys from `source` and publishes them. The caller spawns [`run`](Self::run).
     ///
+    /// A source that is asked over the network has no keys to give yet: until it has, the node has keys of its own, and
+    /// its [`standing`](Self::standing) says so.
+    ///
     /// `observer` is told of everything that happens, from the first file read on. It is called on the thread where it
     /// happens, and must not block.
     ///
     /// # Errors
-    /// [`Error::KeyFile`]: nothing starts without a key that was checked.
+    /// A file that cannot be used: nothing starts without a key that was checked.
     pub fn start(
-        source: KeySource,
+        source: &KeySource,
         schedule: Schedule,
         observer: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let now = Moment::now();
-        let mut control = Control { source: source.clone(), fingerprint: None, on_disk: None, last_rotation: now };
-        let (ring, events) = match &source {
-            KeySource::Local => (local::first_ring(now.wall), Vec::new()),
-            KeySource::File(path) => {
-                let file = file::load(path)?;
-                let warning = control.note(path, &file);
-                let loaded = Event::FileLoaded { path: path.clone(), keys: file.keys.len(), changes: Vec::new() };
+        let (source, file) = source.open()?;
+        let mut control = Control::new(Arc::new(source), now);
+        let (ring, standing, events) = match (&*control.source, file) {
+            (Source::File(path), Some(file)) => {
+                let path = path.clone();
+                let warning = control.note(&path, &file);
+                let loaded = Event::FileLoaded { path, keys: file.keys.len(), changes: Vec::new() };
                 let ring = Ring::from_lines(file.keys, now.wall).expect(FILE_IS_CHECKED);
-                (ring, [loaded].into_iter().chain(warning).collect())
+                (ring, Standing::Supplied, [loaded].into_iter().chain(warning).collect())
             }
+            (source, _) => match source.is_remote() {
+                false => (local::first_ring(now.wall), Standing::Supplied, Vec::new()),
+                true => (solitude::first_ring(now.wall), Standing::Waiting, Vec::new()),
+            },
         };
+        control.fleet = Rollout::new(ring.epoch(), now.wall);
         let keys = Self {
             shared: Arc::new(Shared {
+                published: watch::Sender::new(ring.epoch()),
+                held: watch::Sender::new(ring.epoch()),
+                standing: watch::Sender::new(standing),
                 ring: ArcSwap::from_pointee(ring),
                 schedule: ArcSwap::from_pointee(schedule),
                 control: Mutex::new(control),
                 replaced: Notify::new(),
+                acknowledged: Notify::new(),
                 observer: Box::new(observer),
             }),
         };
@@ -98,22 +135,27 @@ impl Keys {
         **self.shared.schedule.load()
     }
 
-    /// The source's name, as the configuration file has it: `local` or `file`.
+    /// Changes with the ring: for whoever hands it on.
+    pub fn published(&self) -> watch::Receiver<Epoch> {
+        self.shared.published.subscribe()
+    }
+
+    /// The source's name, as the configuration file has it.
     pub fn source_name(&self) -> &'static str {
         self.control().source.name()
     }
 
     /// Advances the ring with a key from an operator: it becomes `next`, and the old `next` seals (what HAProxy's
-    /// `set ssl tls-key` does). With the source `file` this holds until the file changes.
+    /// `set ssl tls-key` does). This holds until the source says something else.
     ///
     /// # Errors
     /// [`RingError::DuplicateName`] if the ring has a key of that name; nothing is changed then.
     pub fn push(&self, key: TicketKey) -> Result<Vec<Change>, RingError> {
         let changes = {
-            let _writing = self.control();
+            let control = self.control();
             let mut ring = Ring::clone(&self.ring());
             let changes = ring.advance(Moment::now().wall, key, self.schedule().retained())?;
-            self.shared.ring.store(Arc::new(ring));
+            self.publish(&control, ring);
             changes
         };
         self.report([Event::Pushed { changes: changes.clone() }]);
@@ -123,88 +165,34 @@ impl Keys {
     /// The first half of a reload: reads what the source has to give, and changes nothing.
     ///
     /// # Errors
-    /// [`Error::KeyFile`]; the ring stays as it is.
-    pub fn prepare(&self, source: KeySource, schedule: Schedule) -> Result<Prepared, Error> {
-        let file = match &source {
-            KeySource::Local => None,
-            KeySource::File(path) => Some(file::load(path)?),
-        };
+    /// A file that cannot be used; the ring stays as it is.
+    pub fn prepare(&self, source: &KeySource, schedule: Schedule) -> Result<Prepared, Error> {
+        let (source, file) = source.open()?;
         Ok(Prepared { keys: self.clone(), source, schedule, file })
     }
 
-    /// Follows the source for as long as the future is polled: rotates by schedule, or watches the file. Belongs on the
-    /// admin thread's tokio runtime, once. A reload that brings another source takes effect here by itself.
+    /// Follows the source for as long as the future is polled: rotates by schedule, watches the file, or asks whoever has
+    /// the keys. Belongs on the admin thread's tokio runtime, once. A reload that brings another source takes effect here
+    /// by itself.
     pub async fn run(&self) -> Infallible {
         loop {
-            let source = self.control().source.clone();
-            let follow = async {
-                match &source {
-                    KeySource::Local => local::run(self).await,
-                    KeySource::File(path) => file::run(self, path).await,
-                }
-            };
+            let source = Arc::clone(&self.control().source);
             tokio::select! {
-                never = follow => match never {},
+                never = source.follow(self) => match never {},
+                never = solitude::watch(self), if source.is_remote() => match never {},
                 () = self.shared.replaced.notified() => {}
             }
         }
     }
 
-    /// Time left until the local source rotates.
-    pub(crate) fn until_rotation(&self) -> Duration {
-        let elapsed = Moment::now().since(&self.control().last_rotation);
-        self.schedule().rotate.saturating_sub(elapsed)
-    }
-
-    /// Rotates if that is due.
-    ///
-    /// Once, however many rotations were missed: keys that would never have sealed are not worth making. But of the
-    /// retiring keys only those stay that had stayed if none had been missed.
-    pub(crate) fn rotate_if_due(&self) {
-        let changes = {
-            let mut control = self.control();
-            let now = Moment::now();
-            let schedule = self.schedule();
-            let due = local::rotations_due(&control.last_rotation, &now, schedule.rotate);
-            if due == 0 {
-                return;
-            }
-            let retained = schedule.retained().saturating_sub(due - 1);
-            let mut ring = Ring::clone(&self.ring());
-            let changes =
-                ring.advance(now.wall, fresh_key(KeySize::Bits256), retained).expect("a random key name is a new one");
-            self.shared.ring.store(Arc::new(ring));
-            control.last_rotation = now;
-            changes
-        };
-        self.report([Event::Rotated { changes }]);
-    }
-
-    /// Acts on what the watch has to say of the file at `path`.
-    pub(crate) fn judge(&self, path: &Path, verdict: Verdict) {
-        let events = match verdict {
-            Verdict::Nothing => return,
-            Verdict::Faulty(fault) => {
-                vec![Event::FileRejected { error: Error::KeyFile { path: path.to_owned(), fault } }]
-            }
-            Verdict::Sound(file) => self.take(&mut self.control(), path, file),
-        };
-        self.report(events);
-    }
-
-    /// Makes the ring what the file says, unless it was made from the same text already. Returns what there is to report
-    /// once the lock is free.
-    fn take(&self, control: &mut Control, path: &Path, file: KeyFile) -> Vec<Event> {
-        let is_new = control.fingerprint != Some(file.fingerprint);
-        let warning = control.note(path, &file);
-        let loaded = is_new.then(|| {
-            let keys = file.keys.len();
-            let replaced = self.ring().replaced_by(file.keys, Moment::now().wall);
-            let (ring, changes) = replaced.expect(FILE_IS_CHECKED);
-            self.shared.ring.store(Arc::new(ring));
-            Event::FileLoaded { path: path.to_owned(), keys, changes }
-        });
-        loaded.into_iter().chain(warning).collect()
+    /// The only place where a ring is swapped in. `control` is locked by whoever made it of the one before.
+    fn publish(&self, control: &Control, ring: Ring) {
+        let epoch = ring.epoch();
+        self.shared.ring.store(Arc::new(ring));
+        if !control.has_sinks {
+            self.shared.held.send_replace(epoch);
+        }
+        self.shared.published.send_replace(epoch);
     }
 
     fn report(&self, events: impl IntoIterator<Item = Event>) {
@@ -220,7 +208,7 @@ impl Keys {
 /// Names and states, never keys.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("source", &self.control().source).field("ring", &*self.ring()).finish()
+        f.debug_struct("Keys").field("source", &self.control().source.name()).field("ring", &*self.ring()).finish()
     }
 }
 
@@ -228,7 +216,7 @@ impl fmt::Debug for Keys {
 #[derive(Debug)]
 pub struct Prepared {
     keys: Keys,
-    source: KeySource,
+    source: Source,
     schedule: Schedule,
     file: Option<KeyFile>,
 }
@@ -236,20 +224,23 @@ pub struct Prepared {
 impl Prepared {
     /// The second half of a reload: the source and the schedule are the new ones from now on.
     ///
-    /// The ring goes on where nothing is new: a local ring as it is, and a ring from a file as long as the file's text is
-    /// the same, with what was pushed since.
+    /// The ring goes on where nothing is new: a ring that is not from a file as it is, and one from a file as long as the
+    /// file's text is the same, with what was pushed since.
     pub fn apply(self) {
         let shared = &self.keys.shared;
         let events = {
             let mut control = self.keys.control();
             shared.schedule.store(Arc::new(self.schedule));
-            let was = std::mem::replace(&mut control.source, self.source.clone());
-            match (&self.source, self.file) {
-                (KeySource::File(path), Some(file)) => self.keys.take(&mut control, path, file),
+            // A server that was promoted goes on making keys, whatever it followed before.
+            let stays = control.source.is_promoted() && self.source.is_remote();
+            let source = if stays { Arc::clone(&control.source) } else { Arc::new(self.source) };
+            let was = std::mem::replace(&mut control.source, Arc::clone(&source));
+            match (&*source, self.file) {
+                (Source::File(path), Some(file)) => self.keys.take_file(&mut control, path, file),
                 _ => {
-                    if was != KeySource::Local {
+                    if !was.is_local() {
                         control.fingerprint = None;
-                        control.last_rotation = Moment::now();
+                        control.begin_to_rotate(Moment::now(), self.keys.ring().epoch());
                     }
                     Vec::new()
                 }
@@ -261,13 +252,19 @@ impl Prepared {
 }
 
 impl Control {
-    /// Remembers which file the ring is made from. Warns, once for each path, of keys on a disk.
-    fn note(&mut self, path: &Path, file: &KeyFile) -> Option<Event> {
-        self.fingerprint = Some(file.fingerprint);
-        let on_disk = (!file.in_memory).then(|| path.to_owned());
-        let known = self.on_disk == on_disk;
-        self.on_disk.clone_from(&on_disk);
-        on_disk.filter(|_| !known).map(|path| Event::FileOnDisk { path })
+    fn new(source: Arc<Source>, now: Moment) -> Self {
+        Self {
+            source,
+            fingerprint: None,
+            on_disk: None,
+            last_rotation: now,
+            fleet: Rollout::new(Epoch::NONE, now.wall),
+            superseded: None,
+            heard: now,
+            has_heard: false,
+            has_sinks: false,
+            complaint: None,
+        }
     }
 }
 

@@ -12,8 +12,8 @@ pub mod https;
 mod keys;
 pub mod source;
 
-pub use error::{Error, HttpsError, HttpsFault, KeyFileError, TrustError, UrlError};
+pub use error::{Error, HttpsError, HttpsFault, KeyFileError, SourceFault, TrustError, UrlError};
 pub use event::Event;
 pub use fresh::fresh_key;
-pub use keys::{Keys, Prepared};
+pub use keys::{CannotPromote, Keys, Member, Prepared, Standing};
 pub use source::KeySource;

@@ -1,17 +1,25 @@
 //! The places keys come from. One file each; [`Keys::run`](crate::Keys::run) follows the one that is configured.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
+use crate::{Error, Keys};
+
 pub mod file;
+pub mod http;
 pub(crate) mod local;
+
+use file::KeyFile;
 
 /// Where the ring's keys come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// Generated here and rotated by schedule; nobody else has them, and a restart loses them.
+    /// Generated here and rotated by schedule; a restart loses them.
     Local,
     /// Read from a file that somebody else writes, and read again whenever it changes.
     File(PathBuf),
+    /// Asked for by HTTP, again and again.
+    Http(http::HttpSource),
 }
 
 impl KeySource {
@@ -20,6 +28,77 @@ impl KeySource {
         match self {
             Self::Local => "local",
             Self::File(_) => "file",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// Where the keys come from, in words that an operator knows; none where they are made here.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::Local => None,
+            Self::File(path) => Some(path.display().to_string()),
+            Self::Http(source) => Some(source.place()),
+        }
+    }
+
+    /// The source ready to be followed, and the file as it is now, where it is one.
+    pub(crate) fn open(&self) -> Result<(Source, Option<KeyFile>), Error> {
+        Ok(match self {
+            Self::Local => (Source::Local, None),
+            Self::File(path) => (Source::File(path.clone()), Some(file::load(path)?)),
+            Self::Http(source) => (Source::Http(Box::new(http::Poll::new(source)?)), None),
+        })
+    }
+}
+
+/// A source that can be followed: what it names was read.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Local,
+    /// Local too, on a server that followed another one before.
+    Promoted,
+    File(PathBuf),
+    Http(Box<http::Poll>),
+}
+
+impl Source {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Local | Self::Promoted => "local",
+            Self::File(_) => "file",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// Where the keys come from, in words that an operator knows.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Local | Self::Promoted => "this node".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Http(poll) => poll.place(),
+        }
+    }
+
+    /// Whether keys are made here, though somebody else's were followed before.
+    pub(crate) fn is_promoted(&self) -> bool {
+        matches!(self, Self::Promoted)
+    }
+
+    /// Whether keys are made here.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Local | Self::Promoted)
+    }
+
+    /// Whether the keys are somebody else's, who may not be there.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
+    pub(crate) async fn follow(&self, keys: &Keys) -> Infallible {
+        match self {
+            Self::Local | Self::Promoted => local::run(keys).await,
+            Self::File(path) => file::run(keys, path).await,
+            Self::Http(poll) => poll.run(keys).await,
         }
     }
 }

@@ -42,7 +42,7 @@ impl Reading {
         let (read, keys) = (Arc::clone(&self.read), self.keys.clone());
         self.running = Some(spawn_blocking(move || {
             let config = read().map_err(ReloadError::Config)?;
-            let keys = keys.prepare(config.keys.source.clone(), config.keys.schedule).map_err(ReloadError::Keys)?;
+            let keys = keys.prepare(&config.keys.source, config.keys.schedule).map_err(ReloadError::Keys)?;
             Ok(Fresh { config, keys })
         }));
     }

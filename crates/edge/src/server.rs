@@ -41,8 +41,6 @@ pub fn run(
     let result = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Error::Thread)?;
         let mut server = Server::start(config, notices).await?;
-        let keys = server.common.keys.clone();
-        tokio::spawn(async move { keys.run().await });
         let mut reading = Reading::new(reload, server.common.keys.clone());
         loop {
             tokio::select! {
@@ -102,8 +100,10 @@ struct Server {
 impl Server {
     async fn start(config: Config, notices: Notices) -> Result<Self, Error> {
         let tickets = Arc::new(TicketCounters::default());
-        let keys = Keys::start(config.keys.source.clone(), config.keys.schedule, observe(&tickets, &notices))?;
+        let keys = Keys::start(&config.keys.source, config.keys.schedule, observe(&tickets, &notices))?;
         tickets.hold(&keys.ring());
+        let following = keys.clone();
+        tokio::spawn(async move { following.run().await });
         let (access_log, log_writer) = start_access_log(config.access_log)?;
         let common = Common { keys, tickets, access_log, notices };
         let planned = Plan::new(&config, &common, None)?;
@@ -131,6 +131,7 @@ impl Server {
             log_writer,
             fixed: Fixed::of(&config),
         };
+        server.common.keys.settled().await;
         server.open_gates(opened, &planned);
         if let Some(address) = server.admin.address() {
             server.common.notices.tell(Notice::Admin(address));
@@ -409,12 +410,7 @@ const ADMIN: &str = "it is this edge's admin address until a restart; restart it
 fn observe(tickets: &Arc<TicketCounters>, notices: &Notices) -> impl Fn(KeyEvent) + Send + Sync + 'static {
     let (tickets, notices) = (Arc::clone(tickets), notices.clone());
     move |event| {
-        match &event {
-            KeyEvent::Rotated { changes } | KeyEvent::Pushed { changes } | KeyEvent::FileLoaded { changes, .. } => {
-                tickets.follow(changes);
-            }
-            KeyEvent::FileRejected { .. } | KeyEvent::FileOnDisk { .. } => {}
-        }
+        tickets.follow(event.changes());
         notices.tell(Notice::Keys(event));
     }
 }

@@ -137,9 +137,23 @@ impl Ring {
     ///
     /// An error changes nothing.
     pub fn advance(&mut self, now: UnixTime, fresh: TicketKey, retained: usize) -> Result<Vec<Change>, RingError> {
-        let promoted = self.issuing == 1;
         let epoch = self.epoch.next_in(FIRST_GENERATION);
-        let fresh = Entry::new(fresh, KeyState::Next, epoch, now);
+        self.advance_as(epoch, Entry::new(fresh, KeyState::Next, epoch, now), retained)
+    }
+
+    /// The same for a node that [seals alone](Self::seal_alone).
+    pub fn advance_alone(
+        &mut self,
+        now: UnixTime,
+        fresh: TicketKey,
+        retained: usize,
+    ) -> Result<Vec<Change>, RingError> {
+        self.advance_as(self.epoch, Entry::new(fresh, KeyState::Next, Epoch::NONE, now), retained)
+    }
+
+    fn advance_as(&mut self, epoch: Epoch, fresh: Entry, retained: usize) -> Result<Vec<Change>, RingError> {
+        let promoted = self.issuing == 1;
+        let now = fresh.since;
         let aged = self.entries.iter().map(|entry| if promoted { entry.aged(now) } else { entry.clone() });
         let retained = retained.saturating_add(2);
         let advanced = Self::assemble(epoch, [fresh].into_iter().chain(aged).take(retained).collect())?;

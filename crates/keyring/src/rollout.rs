@@ -100,6 +100,11 @@ impl Rollout {
         self.epoch
     }
 
+    /// When the newest ring was made.
+    pub fn made_at(&self) -> UnixTime {
+        self.made_at
+    }
+
     /// The nodes that rotation waits for, by name, and what each has.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = (&NodeName, &Holding)> {
         self.nodes.iter()

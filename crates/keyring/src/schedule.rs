@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::time::UnixTime;
 
-/// The three times everything else follows from.
+/// The times everything else follows from.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Schedule {
     /// How long a key seals before the next one does. It is also how far apart the clocks of a
@@ -17,12 +17,14 @@ pub struct Schedule {
     /// How old the first full handshake behind a resumption may be, however often its ticket was
     /// renewed.
     pub chain: Duration,
+    /// How long a rotation that is due waits for nodes that do not have the next key yet.
+    pub patience: Duration,
 }
 
 impl Schedule {
     /// A schedule that can be kept: a rotation of a second or more, tickets that live, but not
     /// beyond the seven days TLS allows them (RFC 9846 §4.6.1), and a chain that is not over before
-    /// it begins.
+    /// it begins. The patience is one rotation.
     pub fn new(rotate: Duration, accept: Duration, chain: Duration) -> Result<Self, ScheduleError> {
         if rotate < SHORTEST_ROTATION {
             return Err(ScheduleError::RotateTooShort(rotate));
@@ -36,7 +38,13 @@ impl Schedule {
         if chain.is_zero() {
             return Err(ScheduleError::ChainZero);
         }
-        Ok(Self { rotate, accept, chain })
+        Ok(Self { rotate, accept, chain, patience: rotate })
+    }
+
+    /// The same, with a patience other than one rotation.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// How many retiring keys a ring keeps: ceil(accept / rotate) + 2.
@@ -71,12 +79,13 @@ impl Schedule {
 }
 
 impl Default for Schedule {
-    /// Hourly rotation, 18 hours of acceptance, a day of renewals.
+    /// Hourly rotation, with an hour's patience, 18 hours of acceptance, a day of renewals.
     fn default() -> Self {
         Self {
             rotate: Duration::from_secs(3600),
             accept: Duration::from_secs(18 * 3600),
             chain: Duration::from_secs(24 * 3600),
+            patience: Duration::from_secs(3600),
         }
     }
 }

@@ -1,16 +1,22 @@
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
-use raincheck_keyring::{KeyName, KeySize, KeyState};
+use raincheck_keyring::{KeyName, KeySize, KeyState, NodeName, UnixTime};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
-use crate::{KeyFileError, fresh_key};
+use crate::https::Trust;
+use crate::source::file;
+use crate::source::http::HttpSource;
+use crate::{KeyFileError, SourceFault, fresh_key};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test(start_paused = true)]
 async fn local_rotates_by_itself_and_keeps_what_the_schedule_retains() {
-    let (keys, _events) = start(KeySource::Local);
+    let (keys, _events) = start(&KeySource::Local);
     let [next, issuing] = names(&keys)[..] else { panic!("a ring of two") };
     for rotations in 1..=30 {
         drive(&keys, HOUR).await;
@@ -27,7 +33,7 @@ async fn local_rotates_by_itself_and_keeps_what_the_schedule_retains() {
 
 #[test]
 fn missed_rotations_leave_the_retiring_keys_that_are_still_of_use() {
-    let (keys, _events) = start(KeySource::Local);
+    let (keys, _events) = start(&KeySource::Local);
     let rotate_after = |missed: u32| {
         let ago = HOUR * missed;
         let mut control = keys.control();
@@ -45,7 +51,7 @@ fn missed_rotations_leave_the_retiring_keys_that_are_still_of_use() {
 
 #[test]
 fn a_pushed_key_is_next_and_the_old_next_seals() {
-    let (keys, events) = start(KeySource::Local);
+    let (keys, events) = start(&KeySource::Local);
     let [next, issuing] = names(&keys)[..] else { panic!("a ring of two") };
     let pushed = fresh_key(KeySize::Bits256);
     let name = pushed.name();
@@ -60,7 +66,7 @@ fn a_pushed_key_is_next_and_the_old_next_seals() {
 #[tokio::test]
 async fn a_file_put_in_place_by_rename_reaches_the_ring() {
     let file = Place::with(&[1, 2, 3]);
-    let (keys, events) = start(file.source());
+    let (keys, events) = start(&file.source());
     assert_eq!(names(&keys), [3, 2, 1].map(name));
     assert!(matches!(events.try_recv(), Ok(Event::FileLoaded { keys: 3, .. })));
     file.replace(&[2, 3, 4]);
@@ -75,7 +81,7 @@ async fn a_file_put_in_place_by_rename_reaches_the_ring() {
 #[tokio::test]
 async fn a_faulty_file_changes_nothing_until_it_is_mended() {
     let file = Place::with(&[1, 2, 3]);
-    let (keys, events) = start(file.source());
+    let (keys, events) = start(&file.source());
     events.try_iter().for_each(drop);
     std::fs::write(&file.path, "half a li").expect("a faulty file");
     let mut rejected = None;
@@ -94,12 +100,12 @@ async fn a_faulty_file_changes_nothing_until_it_is_mended() {
 #[tokio::test]
 async fn a_push_stays_until_the_file_says_something_else() {
     let file = Place::with(&[1, 2]);
-    let (keys, _events) = start(file.source());
+    let (keys, _events) = start(&file.source());
     keys.push(key(9)).expect("a key of a new name");
     let touched = std::fs::read(&file.path).expect("the file");
     std::fs::write(&file.path, touched).expect("the same text");
     drive(&keys, Duration::from_secs(1)).await;
-    keys.prepare(file.source(), keys.schedule()).expect("a sound file").apply();
+    keys.prepare(&file.source(), keys.schedule()).expect("a sound file").apply();
     assert_eq!(names(&keys), [9, 2, 1].map(name));
     file.replace(&[1, 2, 3]);
     drive_until(&keys, || names(&keys) == [3, 2, 1].map(name)).await;
@@ -108,10 +114,10 @@ async fn a_push_stays_until_the_file_says_something_else() {
 #[test]
 fn a_reload_changes_nothing_before_it_is_applied() {
     let file = Place::with(&[1, 2]);
-    let (keys, events) = start(file.source());
+    let (keys, events) = start(&file.source());
     file.replace(&[2, 3]);
     let schedule = Schedule { accept: HOUR, ..keys.schedule() };
-    let prepared = keys.prepare(file.source(), schedule).expect("a sound file");
+    let prepared = keys.prepare(&file.source(), schedule).expect("a sound file");
     assert_eq!(names(&keys), [2, 1].map(name));
     assert_ne!(keys.schedule(), schedule);
     events.try_iter().for_each(drop);
@@ -124,21 +130,20 @@ fn a_reload_changes_nothing_before_it_is_applied() {
 #[test]
 fn a_reload_with_a_faulty_file_changes_nothing() {
     let file = Place::with(&[1, 2]);
-    let (keys, _events) = start(file.source());
+    let (keys, _events) = start(&file.source());
     std::fs::write(&file.path, "").expect("an empty file");
-    let error = keys.prepare(file.source(), keys.schedule()).expect_err("an empty file");
-    let Error::KeyFile { fault, .. } = error else { panic!("{error}") };
-    assert_eq!(fault, KeyFileError::Empty);
+    let error = keys.prepare(&file.source(), keys.schedule()).expect_err("an empty file");
+    assert!(matches!(error, Error::KeyFile { fault: KeyFileError::Empty, .. }), "{error}");
     assert_eq!(names(&keys), [2, 1].map(name));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_from_file_to_local_keeps_the_keys_and_begins_to_rotate() {
     let file = Place::with(&[1, 2, 3]);
-    let (keys, _events) = start(file.source());
+    let (keys, _events) = start(&file.source());
     let running = keys.clone();
     let run = tokio::spawn(async move { running.run().await });
-    keys.prepare(KeySource::Local, keys.schedule()).expect("nothing to read").apply();
+    keys.prepare(&KeySource::Local, keys.schedule()).expect("nothing to read").apply();
     assert_eq!(keys.source_name(), "local");
     assert_eq!(names(&keys), [3, 2, 1].map(name));
     tokio::time::sleep(HOUR + Duration::from_secs(1)).await;
@@ -161,7 +166,7 @@ fn what_is_no_key_file_is_refused_at_the_start() {
         (large, "larger than"),
     ];
     for (path, expected) in cases {
-        let error = Keys::start(KeySource::File(path.clone()), schedule(), |_| {}).expect_err("no key file");
+        let error = Keys::start(&KeySource::File(path.clone()), schedule(), |_| {}).expect_err("no key file");
         let expected = format!("{}: {expected}", path.display());
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
@@ -169,8 +174,7 @@ fn what_is_no_key_file_is_refused_at_the_start() {
 
 #[test]
 fn keys_on_a_disk_are_warned_of_once() {
-    let mut control =
-        Control { source: KeySource::Local, fingerprint: None, on_disk: None, last_rotation: Moment::now() };
+    let mut control = Control::new(Arc::new(Source::Local), Moment::now());
     let file = |in_memory| KeyFile { keys: vec![key(1)], in_memory, fingerprint: [0; 32] };
     let mut warned = |path: &str, in_memory| control.note(Path::new(path), &file(in_memory)).is_some();
     let cases = [
@@ -186,17 +190,132 @@ fn keys_on_a_disk_are_warned_of_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_without_its_source_seals_alone_until_the_source_is_back() {
+    let (keys, events) = start(&nobody());
+    let lonely = async |span: Duration| drop(timeout(span, solitude::watch(&keys)).await);
+    assert_eq!(*keys.standing().borrow(), Standing::Waiting);
+    lonely(Duration::from_secs(4)).await;
+    assert_eq!(*keys.standing().borrow(), Standing::Waiting);
+    lonely(Duration::from_secs(2)).await;
+    assert_eq!(*keys.standing().borrow(), Standing::Alone);
+    keys.settled().await;
+    let own = names(&keys);
+    lonely(HOUR).await;
+    assert_eq!(names(&keys)[1..], own, "it rotates by itself");
+
+    // However often it has: the source's first ring is newer.
+    keys.take_ring(fleet("1.3", &[1, 2, 3])).expect("newer than none");
+    assert_eq!(names(&keys), [3, 2, 1].map(name));
+    assert_eq!(*keys.standing().borrow(), Standing::Supplied);
+    // 18 hours of acceptance and two rotations on: what has been sealed since opens nowhere else.
+    lonely(19 * HOUR).await;
+    keys.confirm();
+    lonely(19 * HOUR).await;
+    assert_eq!(*keys.standing().borrow(), Standing::Supplied);
+    lonely(HOUR + HOUR / 2).await;
+    assert_eq!(*keys.standing().borrow(), Standing::Alone);
+    let ring = keys.load_full();
+    assert!(ring.find(name(2)).is_some() && ring.issuing().name() != name(2));
+
+    keys.take_ring(fleet("1.4", &[2, 3, 4])).expect("newer");
+    assert_eq!(names(&keys), [4, 3, 2].map(name));
+    let told: Vec<String> = events.try_iter().map(|event| event.to_string()).collect();
+    let beginnings = [
+        "no keys from https://keys",
+        "rotated",
+        "epoch 1.3",
+        "no word from",
+        "https://keys.test/ring gives",
+        "epoch 1.4",
+    ];
+    let beginnings = [&beginnings[..2], &["https://keys.test/ring gives keys again"], &beginnings[2..]].concat();
+    assert!(told.len() == 7 && told.iter().zip(beginnings).all(|(told, begins)| told.starts_with(begins)), "{told:#?}");
+}
+
+#[test]
+fn an_older_ring_is_refused_and_the_same_one_confirms() {
+    let (keys, _events) = start(&nobody());
+    keys.take_ring(fleet("1.4", &[2, 3, 4])).expect("newer than none");
+    keys.take_ring(fleet("1.4", &[2, 3, 4])).expect("the same");
+    assert!(keys.take_ring(fleet("1.3", &[1, 2, 3])).is_err());
+    assert_eq!(names(&keys), [4, 3, 2].map(name));
+}
+
+#[test]
+fn lines_that_would_turn_time_back_are_refused() {
+    let (keys, _events) = start(&nobody());
+    let take = |seeds: &[u8]| keys.take_lines(seeds.iter().map(|seed| key(*seed)).collect());
+    take(&[1, 2, 3]).expect("the first");
+    take(&[2, 3, 4]).expect("a rotation");
+    take(&[2, 3, 4]).expect("the same");
+    assert_eq!(take(&[1, 2, 3]), Err(SourceFault::Stale { issuing: name(2) }));
+    assert_eq!(names(&keys), [4, 3, 2].map(name));
+    take(&[7, 8, 9]).expect("all of them new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotation_waits_for_those_who_lack_the_next_key_and_not_for_ever() {
+    let (keys, events) = start(&KeySource::Local);
+    let [one, other]: [NodeName; 2] = ["one", "other"].map(|name| name.parse().expect("a name"));
+    let first = keys.ring().epoch();
+    keys.registered(one.clone(), first);
+    keys.registered(other.clone(), Epoch::NONE);
+    drive(&keys, HOUR + Duration::from_secs(1)).await;
+    assert_eq!(keys.ring().epoch(), first);
+    keys.acknowledged(&other, first);
+    drive(&keys, Duration::from_secs(1)).await;
+    let second = keys.ring().epoch();
+    assert_eq!(second, first.next());
+    keys.acknowledged(&one, second);
+    drive(&keys, 2 * HOUR - Duration::from_secs(5)).await;
+    assert_eq!(keys.ring().epoch(), second);
+    drive(&keys, Duration::from_secs(10)).await;
+    assert_eq!(keys.ring().epoch(), second.next());
+    let told: Vec<_> = events.try_iter().collect();
+    assert!(
+        matches!(&told[..], [Event::Rotated { without: none, .. }, Event::Rotated { without, .. }]
+        if none.is_empty() && *without == [other]),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promoted_server_goes_on_with_the_ring_and_the_one_before_stops() {
+    let (standby, _events) = start(&nobody());
+    assert_eq!(standby.promote(), Err(CannotPromote::NoRing));
+    let (primary, told) = start(&KeySource::Local);
+    let ring = Ring::decode(&primary.ring().expose_encoded()).expect("a ring");
+    standby.take_ring(ring).expect("newer than none");
+    let held = names(&standby);
+    let epoch = standby.promote().expect("a standby with a ring");
+    assert_eq!((epoch.generation, names(&standby)), (2, held.clone()));
+    assert_eq!(standby.promote(), Err(CannotPromote::MakesKeys));
+    drive(&standby, HOUR).await;
+    assert_eq!(names(&standby)[1..], held);
+    // A reload does not make it follow again.
+    standby.prepare(&nobody(), schedule()).expect("a sound source").apply();
+    assert_eq!(standby.source_name(), "local");
+
+    let node: NodeName = "edge".parse().expect("a name");
+    primary.registered(node.clone(), Epoch::NONE);
+    primary.acknowledged(&node, epoch);
+    drive(&primary, 3 * HOUR).await;
+    assert_eq!(names(&primary), held);
+    assert!(matches!(&told.try_iter().collect::<Vec<_>>()[..], [Event::Superseded { by, .. }] if *by == epoch));
+}
+
 #[test]
 fn nothing_that_is_shown_holds_a_key() {
     let file = Place::with(&[1]);
-    let (keys, events) = start(file.source());
+    let (keys, events) = start(&file.source());
     let shown = format!("{keys:?} {:?}", events.try_iter().collect::<Vec<_>>());
     assert!(shown.contains(&name(1).to_string()), "{shown}");
     let secret: Vec<String> = key(1).expose_cipher().iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(!shown.contains(&secret.concat()) && !shown.contains(&secret.join(", ")), "{shown}");
 }
 
-fn start(source: KeySource) -> (Keys, Receiver<Event>) {
+fn start(source: &KeySource) -> (Keys, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let keys = Keys::start(source, schedule(), move |event| drop(sender.send(event))).expect("a sound source");
     (keys, events)
@@ -204,6 +323,22 @@ fn start(source: KeySource) -> (Keys, Receiver<Event>) {
 
 fn schedule() -> Schedule {
     Schedule::new(HOUR, 18 * HOUR, 24 * HOUR).expect("a sound schedule")
+}
+
+/// A server that is never asked.
+fn nobody() -> KeySource {
+    KeySource::Http(HttpSource {
+        urls: vec!["https://keys.test/ring".parse().expect("a URL")],
+        every: HOUR,
+        node: "node".parse().expect("a name"),
+        trust: Trust::default(),
+    })
+}
+
+fn fleet(epoch: &str, seeds: &[u8]) -> Ring {
+    let epoch: Epoch = epoch.parse().expect("an epoch");
+    let now = UnixTime::from_millis(1_000_000);
+    Ring::of_fleet(epoch, seeds.iter().map(|seed| (key(*seed), epoch, now)).collect()).expect("a ring")
 }
 
 /// Newest first.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use raincheck_keyring::{KeySize, Ring, UnixTime};
+use tokio::time::timeout;
 
 use crate::clock::Moment;
 use crate::{Keys, fresh_key};
@@ -17,9 +18,8 @@ pub(crate) fn first_ring(now: UnixTime) -> Ring {
 /// Rotates the ring whenever that is due.
 pub(crate) async fn run(keys: &Keys) -> Infallible {
     loop {
-        // A suspended machine's monotonic clock stands still, and a sleep with it, so no sleep is long.
-        tokio::time::sleep(keys.until_rotation().min(LONGEST_SLEEP)).await;
-        keys.rotate_if_due();
+        // A suspended machine's monotonic clock stands still, and a timeout with it, so none is long.
+        let _ = timeout(keys.rotate_if_due().min(LONGEST_SLEEP), keys.acknowledgement()).await;
     }
 }
 

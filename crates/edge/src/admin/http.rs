@@ -67,7 +67,10 @@ fn answer(observed: &Observed, method: &Method, path: &str) -> Response<Full<Byt
 
 fn readiness(phase: Phase) -> Page {
     match phase {
-        Phase::Starting => Page::plain(StatusCode::SERVICE_UNAVAILABLE, "starting: not all listeners are open yet\n"),
+        Phase::Starting => Page::plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "starting: no ticket keys yet, or not all listeners are open\n",
+        ),
         Phase::Ready => Page::plain(StatusCode::OK, "ready\n"),
         Phase::Draining => Page::plain(StatusCode::SERVICE_UNAVAILABLE, "draining: no more connections are taken\n"),
     }

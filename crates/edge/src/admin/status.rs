@@ -5,7 +5,6 @@ mod server;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use raincheck_control::KeySource;
 use raincheck_keyring::Schedule;
 use serde_json::{Map, Value, json};
 
@@ -100,28 +99,27 @@ fn handshakes(counters: &ListenerCounters) -> Vec<Value> {
 
 /// Names and ages, never keys.
 fn keys(snapshot: &Snapshot) -> Value {
-    let Schedule { rotate, accept, chain } = snapshot.keys.schedule();
+    let Schedule { rotate, accept, chain, patience } = snapshot.keys.schedule();
     let ring = snapshot.keys.ring();
-    let ring = ring.entries().map(|entry| {
+    let entries = ring.entries().map(|entry| {
         json!({
             "name": entry.key.name().to_string(),
             "state": entry.state.as_str(),
             "age": key_age(entry).as_secs_f64(),
         })
     });
-    let file = match &snapshot.key_source {
-        KeySource::File(path) => Some(path.display().to_string()),
-        KeySource::Local => None,
-    };
     json!({
         "source": snapshot.keys.source_name(),
-        "file": file,
+        "from": snapshot.key_source.place(),
+        "standing": snapshot.keys.standing().borrow().as_str(),
+        "epoch": ring.epoch().to_string(),
         "schedule": {
             "rotate": rotate.as_secs_f64(),
             "accept": accept.as_secs_f64(),
             "chain": chain.as_secs_f64(),
+            "patience": patience.as_secs_f64(),
         },
-        "ring": ring.collect::<Vec<_>>(),
+        "ring": entries.collect::<Vec<_>>(),
     })
 }
 

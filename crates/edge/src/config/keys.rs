@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use raincheck_control::KeySource;
-use raincheck_keyring::{Schedule, ScheduleError};
+use raincheck_control::https::{Trust, Url};
+use raincheck_control::source::http::HttpSource;
+use raincheck_keyring::{NodeName, Schedule, ScheduleError};
 use toml::Spanned;
 
 use super::Keys;
-use super::raw::{RawKeyFile, RawKeys, Value};
+use super::raw::{RawKeyFile, RawKeyServer, RawKeys, Value};
 use super::reader::Reader;
 
 /// Of the words a file may use for them.
@@ -17,25 +19,45 @@ use super::reader::Reader;
 enum Source {
     Local,
     File,
+    Http,
     NotBuilt,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, raw: RawKeys) -> Keys {
-    reader.not_built("keys.http", &raw.http, "use source = \"file\" and let a job fetch the file");
-    reader.not_built("keys.etcd", &raw.etcd, "use source = \"file\" and let a job write the file");
-    reader.not_built(
-        "keys.rotation-patience",
-        &raw.rotation_patience,
-        "remove it (nodes that acknowledge keys come with source = \"etcd\")",
-    );
-    let schedule = read_schedule(reader, raw.rotate, raw.accept, raw.chain);
-    let source = read_source(reader, raw.source, raw.file);
+    reader.not_built("keys.etcd", &raw.etcd, "use source = \"http\" and a `raincheck keys serve`");
+    let schedule = read_schedule(reader, raw.rotate, raw.accept, raw.chain, raw.rotation_patience);
+    let at = raw.source.as_ref().map(Spanned::span);
+    let choices =
+        [("local", Source::Local), ("file", Source::File), ("http", Source::Http), ("etcd", Source::NotBuilt)];
+    let choice = reader.choice("keys.source", raw.source, &choices, Source::Local);
+    for (source, name, table) in [
+        (Source::File, "file", raw.file.as_ref().map(Spanned::span)),
+        (Source::Http, "http", raw.http.as_ref().map(Spanned::span)),
+    ] {
+        if let Some(table) = table.filter(|_| source != choice) {
+            unused(reader, table, name, at.is_some());
+        }
+    }
+    let at = at.unwrap_or_default();
+    let source = match choice {
+        Source::Local => KeySource::Local,
+        Source::File => KeySource::File(read_file(reader, at, raw.file)),
+        Source::Http => {
+            let node = read_node(reader, at.clone(), raw.node);
+            read_server(reader, at, raw.http, node).map_or(KeySource::Local, KeySource::Http)
+        }
+        Source::NotBuilt => {
+            let what = "not built yet; use \"http\" and a `raincheck keys serve`";
+            reader.error(at, "keys.source", what);
+            KeySource::Local
+        }
+    };
     Keys { source, schedule }
 }
 
 /// Until a file or a flag says otherwise.
 pub(super) fn default() -> Keys {
-    Keys { source: KeySource::Local, schedule: Schedule { rotate: ROTATE, accept: ACCEPT, chain: CHAIN } }
+    Keys { source: KeySource::Local, schedule: Schedule::default() }
 }
 
 fn read_schedule(
@@ -43,12 +65,14 @@ fn read_schedule(
     rotate: Value<String>,
     accept: Value<String>,
     chain: Value<String>,
+    patience: Value<String>,
 ) -> Schedule {
+    let standard = Schedule::default();
     let places = [&rotate, &accept, &chain].map(|value| value.as_ref().map(Spanned::span).unwrap_or_default());
-    let rotate = reader.duration("keys.rotate", rotate, ROTATE);
-    let accept = reader.duration("keys.accept", accept, ACCEPT);
-    let chain = reader.duration("keys.chain", chain, CHAIN);
-    Schedule::new(rotate, accept, chain).unwrap_or_else(|error| {
+    let rotate = reader.duration("keys.rotate", rotate, standard.rotate);
+    let accept = reader.duration("keys.accept", accept, standard.accept);
+    let chain = reader.duration("keys.chain", chain, standard.chain);
+    let schedule = Schedule::new(rotate, accept, chain).unwrap_or_else(|error| {
         let [rotate, accept, chain]: [Range<usize>; 3] = places;
         let (at, key) = match error {
             ScheduleError::RotateTooShort(_) => (rotate, "keys.rotate"),
@@ -56,49 +80,90 @@ fn read_schedule(
             ScheduleError::ChainZero => (chain, "keys.chain"),
         };
         reader.error(at, key, error.to_string());
-        default().schedule
-    })
+        standard
+    });
+    schedule.with_patience(reader.duration("keys.rotation-patience", patience, schedule.rotate))
 }
 
-fn read_source(reader: &mut Reader<'_>, source: Value<String>, file: Option<Spanned<RawKeyFile>>) -> KeySource {
-    let at = source.as_ref().map(Spanned::span);
-    let choices =
-        [("local", Source::Local), ("file", Source::File), ("http", Source::NotBuilt), ("etcd", Source::NotBuilt)];
-    let choice = reader.choice("keys.source", source, &choices, Source::Local);
-    match (choice, file, at) {
-        (Source::NotBuilt, _, at) => {
-            let what = "not built yet; use \"local\", or \"file\" and let a job write the file";
-            reader.error(at.unwrap_or_default(), "keys.source", what);
-            KeySource::Local
-        }
-        (Source::File, file, at) => match file.map(|file| (file.span(), file.into_inner().path)) {
-            None => {
-                let what = "missing; add [keys.file] with path = \"...\", the file of ticket keys";
-                reader.error(at.unwrap_or_default(), "keys.file", what);
-                KeySource::Local
-            }
-            Some((table, path)) => KeySource::File(read_path(reader, table, path)),
-        },
-        (Source::Local, Some(file), None) => {
-            let what = "would not be used; add source = \"file\" to [keys], or remove this table";
-            reader.error(file.span(), "keys.file", what);
-            KeySource::Local
-        }
-        (Source::Local, Some(file), Some(_)) => {
-            reader.warning(file.span(), "keys.file", "not used, because source is not \"file\"");
-            KeySource::Local
-        }
-        (Source::Local, None, _) => KeySource::Local,
+/// A table of a source that is not the chosen one. Where the choice was not written, it was meant to be this.
+fn unused(reader: &mut Reader<'_>, table: Range<usize>, name: &str, has_chosen: bool) {
+    let key = format!("keys.{name}");
+    if has_chosen {
+        reader.warning(table, &key, format!("not used, because source is not \"{name}\""));
+    } else {
+        let what = format!("would not be used; add source = \"{name}\" to [keys], or remove this table");
+        reader.error(table, &key, what);
     }
 }
 
-fn read_path(reader: &mut Reader<'_>, table: Range<usize>, path: Value<String>) -> PathBuf {
+fn read_file(reader: &mut Reader<'_>, source: Range<usize>, file: Option<Spanned<RawKeyFile>>) -> PathBuf {
+    let Some(file) = file else {
+        let what = "missing; add [keys.file] with path = \"...\", the file of ticket keys";
+        reader.error(source, "keys.file", what);
+        return PathBuf::new();
+    };
+    let (table, path) = (file.span(), file.into_inner().path);
     if path.is_none() {
         reader.missing(table, "keys.file.path", "name the file of ticket keys, one base64 line each, oldest first");
     }
     reader.path(path).unwrap_or_default()
 }
 
-const ROTATE: Duration = Duration::from_secs(3600);
-const ACCEPT: Duration = Duration::from_secs(18 * 3600);
-const CHAIN: Duration = Duration::from_secs(24 * 3600);
+/// What this node is called by whoever gives it keys: the machine's name, if the file has none.
+fn read_node(reader: &mut Reader<'_>, source: Range<usize>, node: Value<String>) -> Option<NodeName> {
+    let (at, text) = match node {
+        Some(node) => (node.span(), node.into_inner()),
+        None => (source, rustix::system::uname().nodename().to_string_lossy().into_owned()),
+    };
+    let what = |error| format!("`{text}` is {error}; write node = \"...\", a name that no other node has");
+    text.parse().map_err(|error| reader.error(at, "keys.node", what(error))).ok()
+}
+
+/// None if there is something wrong with it. That has been noted.
+fn read_server(
+    reader: &mut Reader<'_>,
+    source: Range<usize>,
+    server: Option<Spanned<RawKeyServer>>,
+    node: Option<NodeName>,
+) -> Option<HttpSource> {
+    let Some(server) = server else {
+        let what = "missing; add [keys.http] with url = \"...\", where the keys are";
+        reader.error(source, "keys.http", what);
+        return None;
+    };
+    let (table, raw) = (server.span(), server.into_inner());
+    let every = reader.interval("keys.http.every", raw.every, EVERY);
+    let trust = read_trust(reader, table.clone(), "keys.http", [raw.ca, raw.certificate, raw.key]);
+    let Some(url) = raw.url else {
+        reader.missing(table, "keys.http.url", "name the URL of the keys, such as \"https://keys.internal:9443/ring\"");
+        return None;
+    };
+    let (at, texts) = (url.span(), url.into_inner().0);
+    if texts.is_empty() {
+        reader.error(at.clone(), "keys.http.url", "empty; name one URL or more");
+    }
+    let parse = |text: &String| text.parse::<Url>().map_err(|error| error.to_string());
+    let urls: Result<Vec<Url>, String> = texts.iter().map(parse).collect();
+    let urls = urls.map_err(|what| reader.error(at, "keys.http.url", what)).ok()?;
+    Some(HttpSource { urls, every, node: node?, trust })
+}
+
+/// The files of TLS, which are read when they are used first.
+fn read_trust(
+    reader: &mut Reader<'_>,
+    table: Range<usize>,
+    prefix: &str,
+    [ca, certificate, key]: [Value<String>; 3],
+) -> Trust {
+    if key.is_some() && certificate.is_none() {
+        let remedy = "name the PEM file of the certificate that the key is for";
+        reader.missing(table.clone(), &format!("{prefix}.certificate"), remedy);
+    }
+    if certificate.is_some() && key.is_none() {
+        reader.missing(table, &format!("{prefix}.key"), "name the PEM file of the certificate's private key");
+    }
+    Trust { ca: reader.path(ca), certificate: reader.path(certificate).zip(reader.path(key)) }
+}
+
+/// As often as HAProxy's Update module is usually told to ask.
+const EVERY: Duration = Duration::from_secs(60);

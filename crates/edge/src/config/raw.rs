@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use toml::Spanned;
 
@@ -37,10 +37,49 @@ pub(super) struct RawKeys {
     pub(super) rotate: Value<String>,
     pub(super) accept: Value<String>,
     pub(super) chain: Value<String>,
-    pub(super) rotation_patience: NotBuilt,
+    pub(super) rotation_patience: Value<String>,
+    pub(super) node: Value<String>,
     pub(super) file: Option<Spanned<RawKeyFile>>,
-    pub(super) http: NotBuilt,
+    pub(super) http: Option<Spanned<RawKeyServer>>,
     pub(super) etcd: NotBuilt,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawKeyServer {
+    pub(super) url: Option<Spanned<OneOrMore>>,
+    pub(super) every: Value<String>,
+    pub(super) ca: Value<String>,
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
+}
+
+/// What may be written alone, or as an array.
+#[derive(Debug)]
+pub(super) struct OneOrMore(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringOrArray;
+
+        impl<'de> Visitor<'de> for StringOrArray {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string in quotes or an array of them")
+            }
+
+            fn visit_str<E: de::Error>(self, one: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore(vec![one.to_owned()]))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, more: S) -> Result<OneOrMore, S::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(more)).map(OneOrMore)
+            }
+        }
+
+        deserializer.deserialize_any(StringOrArray)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -27,7 +27,7 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     assert!(config.workers >= 1);
     assert_eq!((config.admin, config.stats_socket, config.access_log), (None, None, AccessLog::Stdout));
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
-    let schedule = Schedule { rotate: hours(1), accept: hours(18), chain: hours(24) };
+    let schedule = Schedule::new(hours(1), hours(18), hours(24)).unwrap();
     assert_eq!(config.keys, Keys { source: KeySource::Local, schedule });
     let [listener] = &config.listeners[..] else { panic!("one listener") };
     assert_eq!(listener.alpn, Vec::<Vec<u8>>::new());
@@ -118,6 +118,30 @@ servers = ["127.0.0.1:81"]
 }
 
 #[test]
+fn keys_come_from_a_server_or_several() {
+    let place = Place::new();
+    let keys = |url: &str| {
+        let text = format!(
+            "{}[keys]\nsource = \"http\"\nnode = \"edge-1\"\nrotation-patience = \"10m\"\n[keys.http]\nurl = {url}\n\
+             ca = \"ca.pem\"\ncertificate = \"node.pem\"\nkey = \"node.key\"\n",
+            SOUND
+        );
+        place.load(&text).expect("a sound file").keys
+    };
+    let one = keys("\"https://a.test:9443/ring\"");
+    let KeySource::Http(source) = &one.source else { panic!("{one:?}") };
+    assert_eq!((source.node.as_str(), source.every), ("edge-1", Duration::from_secs(60)));
+    assert_eq!(source.trust.ca, Some(place.directory.path().join("ca.pem")));
+    assert_eq!(
+        source.trust.certificate,
+        Some(["node.pem", "node.key"].map(|name| place.directory.path().join(name)).into())
+    );
+    assert_eq!(one.schedule.patience, Duration::from_secs(600));
+    let both = keys("[\"https://a.test/ring\", \"https://b.test/ring\"]");
+    assert_eq!(both.source.place().as_deref(), Some("https://a.test/ring, https://b.test/ring"));
+}
+
+#[test]
 fn each_mistake_is_named_with_its_line_key_and_remedy() {
     let listener = |line: &str| SOUND.replace("upstream = \"app\"\n", &format!("upstream = \"app\"\n{line}\n"));
     let after = |text: &str| format!("{SOUND}{text}");
@@ -158,9 +182,22 @@ fn each_mistake_is_named_with_its_line_key_and_remedy() {
             "13: keys.source: `disk` is none of its values; write \"local\", \"file\"",
         ),
         (after("[keys]\nsource = \"etcd\""), "13: keys.source: not built yet; "),
-        (after("[keys.http]\nurl = \"x\""), "12: keys.http: not built yet; "),
+        (after("[keys.http]\nurl = \"x\""), "12: keys.http: would not be used; add source = \"http\""),
+        (after("[keys]\nsource = \"http\""), "13: keys.http: missing; "),
+        (after("[keys]\nsource = \"http\"\n[keys.http]"), "14: keys.http.url: missing; "),
+        (after("[keys]\nsource = \"http\"\n[keys.http]\nurl = \"x\""), "15: keys.http.url: not a URL; "),
+        (after("[keys]\nsource = \"http\"\n[keys.http]\nurl = []"), "15: keys.http.url: empty; "),
+        (after("[keys]\nsource = \"http\"\n[keys.http]\nurl = 5"), "15: keys.http.url: integer `5` where "),
+        (
+            after("[keys]\nsource = \"http\"\nnode = \"a b\"\n[keys.http]\nurl = \"https://x/ring\""),
+            "14: keys.node: `a b` is not a node's name",
+        ),
+        (
+            after("[keys]\nsource = \"http\"\n[keys.http]\nurl = \"https://x/ring\"\nkey = \"k\""),
+            "14: keys.http.certificate: missing; ",
+        ),
         (after("[keys.etcd]\nfleet = \"x\""), "12: keys.etcd: not built yet; "),
-        (after("[keys]\nrotation-patience = \"1h\""), "13: keys.rotation-patience: not built yet; "),
+        (after("[keys]\nrotation-patience = \"1\""), "13: keys.rotation-patience: `1` is no duration; "),
         (after("[keys]\nsource = \"file\""), "13: keys.file: missing; "),
         (after("[keys]\nsource = \"file\"\n[keys.file]"), "14: keys.file.path: missing; "),
         (after("[keys.file]\npath = \"x\""), "12: keys.file: would not be used; add source = \"file\""),

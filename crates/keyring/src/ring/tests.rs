@@ -112,6 +112,8 @@ fn a_node_that_is_cut_off_seals_with_keys_of_its_own_and_opens_what_it_could() {
     ring.seal_alone(at(9), [8, 9].map(TicketKey::sample), 2).unwrap();
     use KeyState::{Issuing, Next, Retiring};
     assert_eq!(states(&ring), named(&[(9, Next), (8, Issuing), (2, Retiring), (1, Retiring)]));
+    ring.advance_alone(at(10), TicketKey::sample(10), 2).unwrap();
+    assert_eq!(states(&ring), named(&[(10, Next), (9, Issuing), (8, Retiring), (2, Retiring)]));
     assert_eq!(ring.epoch(), epoch);
 }
 
@@ -314,7 +316,7 @@ proptest! {
         skew in -1i64..=1,
     ) {
         let ms = Duration::from_millis;
-        let schedule = Schedule { rotate: ms(rotate), accept: ms(accept), chain: ms(100_000) };
+        let schedule = Schedule { rotate: ms(rotate), accept: ms(accept), chain: ms(100_000), patience: ms(rotate) };
         let share = |of: u64, share: f64| ((of as f64 * share) as u64).min(of - 1);
         // The first key seals during the first rotation, which begins at one rotation.
         let sealed_at = rotate + share(rotate, sealed_within);

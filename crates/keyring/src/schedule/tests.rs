@@ -32,7 +32,7 @@ fn the_ring_keeps_ceil_of_accept_by_rotate_and_two() {
         (ms(1000), DAY, 86_402),
         (Duration::ZERO, DAY, 86_400_000_000_002),
     ] {
-        let schedule = Schedule { rotate, accept, chain: DAY };
+        let schedule = Schedule { rotate, accept, chain: DAY, patience: rotate };
         assert_eq!(schedule.retained(), retained, "{schedule:?}");
     }
 }
@@ -92,7 +92,7 @@ proptest! {
         age in 0u64..200_000_000,
     ) {
         let ms = Duration::from_millis;
-        let schedule = Schedule { rotate: ms(rotate), accept: ms(accept), chain: ms(chain) };
+        let schedule = Schedule { rotate: ms(rotate), accept: ms(accept), chain: ms(chain), patience: ms(rotate) };
         let origin = UnixTime::from_millis(origin.into());
         let sealed = origin + ms(age);
         let remaining = schedule.remaining(origin, sealed);
@@ -113,6 +113,7 @@ proptest! {
             rotate: Duration::from_secs(rotate),
             accept: Duration::from_secs(accept),
             chain: Duration::from_secs(chain),
+            patience: Duration::MAX,
         };
         let (a, b) = (UnixTime::from_millis(a), UnixTime::from_millis(b));
         prop_assert!(schedule.retained() >= 2);

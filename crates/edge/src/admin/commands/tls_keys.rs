@@ -2,7 +2,6 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::{Engine, decoded_len_estimate};
-use raincheck_control::KeySource;
 use raincheck_keyring::{KeySize, Layout, TicketKey};
 use zeroize::Zeroizing;
 
@@ -65,10 +64,7 @@ fn decode(text: &str, size: KeySize) -> Result<TicketKey, String> {
 
 /// What the keys are called: their file, or the source.
 fn reference(snapshot: &Snapshot) -> String {
-    match &snapshot.key_source {
-        KeySource::File(path) => path.display().to_string(),
-        KeySource::Local => "local".to_owned(),
-    }
+    snapshot.key_source.place().unwrap_or_else(|| snapshot.key_source.name().to_owned())
 }
 
 /// HAProxy takes `#0` or the file; `0` is how it lists the reference.
