@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use raincheck_keyring::{DocumentError, KeyName, LayoutError, Outdated};
 
+use crate::etcd::Revision;
 use crate::source::file::LARGEST;
 
 /// The control plane could not do its work.
@@ -37,6 +38,9 @@ pub enum Error {
     /// A request over HTTP failed.
     #[error(transparent)]
     Https(#[from] HttpsError),
+    /// etcd did not do what was asked.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// A source has answered, and not with keys that can be taken.
     #[error("{place}: {fault}")]
     Source {
@@ -177,6 +181,107 @@ impl HttpsFault {
     }
 }
 
+/// etcd did not do what was asked. Never has a value in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EtcdError {
+    /// None of the endpoints could do it. If [`may_have_happened`](Self::may_have_happened), one of them did perhaps.
+    #[error("no etcd endpoint serves: {}", listed(faults))]
+    NoEndpoint {
+        /// One each, in the order they were asked.
+        faults: Vec<EndpointFault>,
+    },
+    /// There is no such lease: it has expired, or was revoked.
+    #[error("etcd has no such lease any more: it expired, or was revoked")]
+    LeaseNotFound,
+    /// What was asked for is of before a compaction.
+    #[error("etcd has compacted the revision that was asked for; read anew from the latest one")]
+    Compacted,
+    /// etcd says no, and another endpoint would too.
+    #[error("{origin}: etcd refuses: {message}; see to its permissions, quota and settings")]
+    Refused {
+        /// The endpoint that said so.
+        origin: String,
+        /// gRPC's number.
+        code: u32,
+        /// etcd's words.
+        message: String,
+    },
+}
+
+impl EtcdError {
+    /// Whether it may have been done all the same.
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::NoEndpoint { faults } if faults.iter().any(EndpointFault::may_have_happened))
+    }
+}
+
+/// Why one endpoint could not do what was asked; another may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointFault {
+    /// There was no answer.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
+    /// There is an answer, but not from etcd's JSON gateway.
+    #[error(
+        "{origin}: this is not etcd's JSON gateway (status {status}); check the port, and that etcd is 3.4 or later and runs \
+         with its gateway enabled"
+    )]
+    NotEtcd {
+        /// The endpoint.
+        origin: String,
+        /// The status of its answer.
+        status: u16,
+    },
+    /// The member cannot do it now: it has no leader, is overloaded, lags behind, or is about to go.
+    #[error("{origin}: {message}; check that a majority of etcd's members runs, and that this one reaches them")]
+    Unavailable {
+        /// The endpoint.
+        origin: String,
+        /// etcd's words.
+        message: String,
+        /// Whether it was refused before anything was done.
+        untouched: bool,
+    },
+}
+
+impl EndpointFault {
+    /// Whether what was asked may have been done all the same.
+    pub fn may_have_happened(&self) -> bool {
+        match self {
+            Self::Https(error) => error.fault.may_have_arrived(),
+            Self::NotEtcd { .. } => false,
+            Self::Unavailable { untouched, .. } => !untouched,
+        }
+    }
+}
+
+/// A watch is over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// What it was to begin from is compacted: events are lost. Read the prefix anew, and watch from there.
+    #[error("etcd has compacted what was to be watched; its events begin at revision {}", .0.0)]
+    Compacted(
+        /// The earliest that can be watched from.
+        Revision,
+    ),
+    /// etcd has not come as far as the watch was to begin: its data was lost, or put back from a backup. Read the prefix anew.
+    #[error("etcd is at revision {} only, older than what was read before; its data was lost or put back", .0.0)]
+    WentBack(
+        /// The one etcd is at.
+        Revision,
+    ),
+    /// etcd ended it.
+    #[error("etcd ended the watch: {0}; see to its permissions and its log")]
+    Canceled(
+        /// etcd's words.
+        String,
+    ),
+    /// The endpoint failed, or none can be watched. Nothing is lost: watch again from
+    /// [`Watch::next_revision`](crate::etcd::Watch::next_revision).
+    #[error(transparent)]
+    Lost(#[from] EtcdError),
+}
+
 /// What is wrong with a key file, and the remedy. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages are the documentation")]
@@ -234,6 +339,11 @@ fn remedy_for_status(status: u16) -> &'static str {
         500..=599 => "look into the server's log",
         _ => "check the URL, and the server's log",
     }
+}
+
+fn listed(faults: &[EndpointFault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    faults.join(" | ")
 }
 
 fn remedy_for_unreadable(kind: io::ErrorKind) -> &'static str {

@@ -6,13 +6,17 @@
 
 mod clock;
 mod error;
+pub mod etcd;
 mod event;
 mod fresh;
 pub mod https;
 mod keys;
 pub mod source;
 
-pub use error::{Error, HttpsError, HttpsFault, KeyFileError, SourceFault, TrustError, UrlError};
+pub use error::{
+    EndpointFault, Error, EtcdError, HttpsError, HttpsFault, KeyFileError, SourceFault, TrustError, UrlError,
+    WatchError,
+};
 pub use event::Event;
 pub use fresh::fresh_key;
 pub use keys::{CannotPromote, Keys, Member, Prepared, Standing};
