@@ -9,7 +9,7 @@ pub mod haproxy;
 pub mod java;
 pub mod nginx;
 pub mod openssl;
-mod process;
+pub(crate) mod process;
 pub mod service;
 
 use std::net::SocketAddr;

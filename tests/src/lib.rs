@@ -12,6 +12,7 @@ pub mod client;
 pub mod config;
 pub mod deadline;
 pub mod edge;
+pub mod etcd;
 pub mod hello;
 pub mod java;
 pub mod key_file;

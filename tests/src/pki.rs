@@ -83,6 +83,14 @@ impl Authority {
         self.issue(params, KeyKind::Ecdsa)
     }
 
+    /// A certificate with an ECDSA key for a server that is a client too, of itself or of others.
+    pub fn both(&self, names: &[&str]) -> Identity {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, KeyKind::Ecdsa)
+    }
+
     /// A client certificate that is good for a day.
     pub fn client(&self, name: &str) -> Identity {
         self.client_until(name, SystemTime::now() + Duration::from_secs(86_400))

@@ -15,14 +15,14 @@ use crate::scratch::Scratch;
 
 /// A running server; killed when dropped. What it said is shown when the test has failed.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     said: PathBuf,
 }
 
 impl Process {
     /// Starts a server that nobody talks to.
-    pub(super) fn start(scratch: &Scratch, command: &mut Command) -> Self {
+    pub(crate) fn start(scratch: &Scratch, command: &mut Command) -> Self {
         let said = said(scratch, command);
         let file = File::create(&said).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
@@ -30,7 +30,7 @@ impl Process {
     }
 
     /// Starts a server that is talked to over its standard input and output.
-    pub(super) fn start_talking(scratch: &Scratch, command: &mut Command) -> (Self, ChildStdin, ChildStdout) {
+    pub(crate) fn start_talking(scratch: &Scratch, command: &mut Command) -> (Self, ChildStdin, ChildStdout) {
         let said = said(scratch, command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&said).unwrap());
         let mut child = spawn(command);
@@ -39,7 +39,7 @@ impl Process {
     }
 
     /// What it has said so far, in whole lines.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         // A test that fails may have removed the directory already.
         let mut said = String::from_utf8_lossy(&fs::read(&self.said).unwrap_or_default()).into_owned();
         said.truncate(said.rfind('\n').map_or(0, |end| end + 1));
@@ -47,7 +47,7 @@ impl Process {
     }
 
     /// Waits until `condition` finds something in what it says. Panics when the process ends without.
-    pub(super) fn says<T>(&mut self, what: &str, mut condition: impl FnMut(&str) -> Option<T>) -> T {
+    pub(crate) fn says<T>(&mut self, what: &str, mut condition: impl FnMut(&str) -> Option<T>) -> T {
         until(what, || {
             let ended = self.ended();
             let found = condition(&self.said());
@@ -57,7 +57,7 @@ impl Process {
     }
 
     /// Waits until it accepts connections. Panics when it ends instead.
-    pub(super) fn accepts(&mut self, address: SocketAddr) {
+    pub(crate) fn accepts(&mut self, address: SocketAddr) {
         self.says(&format!("a server at {address}"), |_| {
             let connection = TcpStream::connect(address).ok()?;
             // A reset, which leaves no TIME_WAIT, neither now nor when the server comes to read the end.
@@ -66,18 +66,18 @@ impl Process {
         });
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         program::signal(self.child.id(), name);
     }
 
     /// Ends it at once.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Asks it to end, and waits for that.
-    pub(super) fn terminate(&mut self) {
+    pub(crate) fn terminate(&mut self) {
         if self.ended().is_none() {
             self.signal("TERM");
             let _ = deadline::within(deadline::PATIENCE, || self.ended());

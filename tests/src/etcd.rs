@@ -1,0 +1,151 @@
+//! etcd: one member, or several that are one store.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::address;
+use crate::backend::process::Process;
+use crate::pki::{Authority, Identity};
+use crate::scratch::Scratch;
+
+/// A member; killed when dropped.
+pub struct Etcd {
+    settings: Settings,
+    process: Process,
+}
+
+/// Members that are one store. They outlive the loss of a minority.
+pub struct Cluster {
+    /// Each of them.
+    pub members: Vec<Etcd>,
+}
+
+struct Settings {
+    name: String,
+    client: SocketAddr,
+    peer: SocketAddr,
+    directory: PathBuf,
+    tls: Option<Tls>,
+    /// All members, as each is told of them.
+    members: String,
+}
+
+struct Tls {
+    authority: PathBuf,
+    certificate: Identity,
+}
+
+impl Etcd {
+    /// One member that is all of the store.
+    pub fn start(scratch: &Scratch) -> Self {
+        started(scratch, 1, |_| None).remove(0)
+    }
+
+    /// The same, with a certificate of this authority for its address, and for clients with a certificate of it alone.
+    pub fn start_with_tls(scratch: &Scratch, authority: &Authority) -> Self {
+        started(scratch, 1, |client| Some(tls(authority, client))).remove(0)
+    }
+
+    /// Its URL for clients.
+    pub fn url(&self) -> String {
+        self.settings.url()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after that, with the data it had, and waits until it serves: with others, until a majority is there.
+    pub fn restart(&mut self, scratch: &Scratch) {
+        self.process = self.settings.run(scratch);
+        self.serves();
+    }
+
+    /// Starts it again after it was killed, with no data at all: a store of its own that begins anew.
+    pub fn restart_empty(&mut self, scratch: &Scratch) {
+        std::fs::remove_dir_all(&self.settings.directory).unwrap();
+        self.restart(scratch);
+    }
+
+    /// Stops it in its tracks, until [`thaw`](Self::thaw): connections are accepted by the kernel alone.
+    pub fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
+    fn serves(&mut self) {
+        let client = self.settings.client;
+        self.process.says("etcd serves", |said| said.contains("serving client traffic").then_some(()));
+        self.process.accepts(client);
+    }
+}
+
+impl Cluster {
+    /// So many members.
+    pub fn start(scratch: &Scratch, count: usize) -> Self {
+        Self { members: started(scratch, count, |_| None) }
+    }
+
+    /// The same, over TLS as [`Etcd::start_with_tls`] has it. Among one another they go without.
+    pub fn start_with_tls(scratch: &Scratch, count: usize, authority: &Authority) -> Self {
+        Self { members: started(scratch, count, |client| Some(tls(authority, client))) }
+    }
+
+    /// Their URLs for clients.
+    pub fn urls(&self) -> Vec<String> {
+        self.members.iter().map(Etcd::url).collect()
+    }
+}
+
+impl Settings {
+    fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.client)
+    }
+
+    fn run(&self, scratch: &Scratch) -> Process {
+        let mut command = Command::new("etcd");
+        command.args(["--name", &self.name]).arg("--data-dir").arg(&self.directory);
+        command.args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()]);
+        let peer = format!("http://{}", self.peer);
+        command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
+        command.args(["--initial-cluster", &self.members, "--initial-cluster-state", "new"]);
+        // An etcd that has lost its leader is to notice soon.
+        command.args(["--heartbeat-interval", "50", "--election-timeout", "500"]);
+        command.args(["--logger", "zap"]);
+        if let Some(Tls { authority, certificate }) = &self.tls {
+            command.arg("--cert-file").arg(&certificate.chain).arg("--key-file").arg(&certificate.key);
+            command.arg("--client-cert-auth").arg("--trusted-ca-file").arg(authority);
+        }
+        Process::start(scratch, &mut command)
+    }
+}
+
+fn started(scratch: &Scratch, count: usize, tls: impl Fn(SocketAddr) -> Option<Tls>) -> Vec<Etcd> {
+    let addresses: Vec<_> = (0..count).map(|_| (address::unused(), address::unused())).collect();
+    let name = |peer: SocketAddr| format!("etcd-{}", peer.port());
+    let all: Vec<_> = addresses.iter().map(|(_, peer)| format!("{}=http://{peer}", name(*peer))).collect();
+    let mut members: Vec<Etcd> = addresses
+        .into_iter()
+        .map(|(client, peer)| {
+            let name = name(peer);
+            let (directory, tls, members) = (scratch.join(&name), tls(client), all.join(","));
+            let settings = Settings { name, client, peer, directory, tls, members };
+            // None of them serves before a majority is there.
+            Etcd { process: settings.run(scratch), settings }
+        })
+        .collect();
+    members.iter_mut().for_each(Etcd::serves);
+    members
+}
+
+/// Its gateway is a client of etcd itself, and shows the same certificate.
+fn tls(authority: &Authority, client: SocketAddr) -> Tls {
+    Tls { authority: authority.file(), certificate: authority.both(&[&client.ip().to_string()]) }
+}
