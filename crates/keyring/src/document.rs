@@ -31,12 +31,12 @@ impl Ring {
         // In its full size from the start: if it grew, a copy would be left behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         bytes.push(VERSION);
-        bytes.extend_from_slice(&encoded(self.epoch()));
+        bytes.extend_from_slice(&self.epoch().to_bytes());
         let count = u16::try_from(self.len()).expect("no schedule retains that many keys");
         bytes.extend_from_slice(&count.to_be_bytes());
         for entry in self.entries().rev() {
             let (cipher, mac) = (entry.key.expose_cipher(), entry.key.expose_mac());
-            bytes.extend_from_slice(&encoded(entry.born));
+            bytes.extend_from_slice(&entry.born.to_bytes());
             bytes.extend_from_slice(&entry.since.as_millis().to_be_bytes());
             bytes.extend([cipher, mac].map(|part| u8::try_from(part.len()).expect("64 bytes at most")));
             bytes.extend_from_slice(entry.key.name().as_bytes());
@@ -53,12 +53,12 @@ impl Ring {
         if version != VERSION {
             return Err(DocumentError::Version(version));
         }
-        let epoch = read_epoch(&mut rest)?;
+        let epoch = Epoch::from_bytes(take(&mut rest)?);
         let count = u16::from_be_bytes(take(&mut rest)?);
         // No more than there is room for, whatever the count says.
         let mut keys = Vec::with_capacity(usize::from(count).min(rest.len() / KEY_HEAD_LEN));
         for _ in 0..count {
-            let born = read_epoch(&mut rest)?;
+            let born = Epoch::from_bytes(take(&mut rest)?);
             let since = UnixTime::from_millis(u64::from_be_bytes(take(&mut rest)?));
             let [cipher_len, mac_len] = take(&mut rest)?.map(usize::from);
             let name = KeyName::from(take(&mut rest)?);
@@ -93,15 +93,6 @@ pub enum DocumentError {
     Ring(#[from] RingError),
 }
 
-fn encoded(epoch: Epoch) -> [u8; EPOCH_LEN] {
-    ((u128::from(epoch.generation) << 64) | u128::from(epoch.counter)).to_be_bytes()
-}
-
-fn read_epoch(rest: &mut &[u8]) -> Result<Epoch, DocumentError> {
-    let [generation, counter] = [take(rest)?, take(rest)?].map(u64::from_be_bytes);
-    Ok(Epoch { generation, counter })
-}
-
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], DocumentError> {
     let (taken, left) = rest.split_first_chunk().ok_or(DocumentError::CutShort)?;
     *rest = left;
@@ -109,9 +100,8 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], DocumentError> {
 }
 
 const VERSION: u8 = 1;
-const EPOCH_LEN: usize = 16;
-const HEAD_LEN: usize = 1 + EPOCH_LEN + 2;
-const KEY_HEAD_LEN: usize = EPOCH_LEN + 8 + 2 + KeyName::LEN;
+const HEAD_LEN: usize = 1 + Epoch::LEN + 2;
+const KEY_HEAD_LEN: usize = Epoch::LEN + 8 + 2 + KeyName::LEN;
 
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,20 @@ impl Epoch {
     /// Before the first: the number of a ring that nobody else has.
     pub const NONE: Self = Self { generation: 0, counter: 0 };
 
+    /// Bytes in an epoch.
+    pub const LEN: usize = 16;
+
+    /// Generation and counter, 8 bytes each, big-endian: in bytes, too, the newer is the greater.
+    pub const fn to_bytes(self) -> [u8; Self::LEN] {
+        (((self.generation as u128) << 64) | self.counter as u128).to_be_bytes()
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) made; any bytes are an epoch.
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        let number = u128::from_be_bytes(bytes);
+        Self { generation: (number >> 64) as u64, counter: number as u64 }
+    }
+
     /// The one after this.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -77,6 +91,8 @@ mod tests {
     fn what_is_written_is_read_and_nothing_else_is() {
         let epoch = Epoch { generation: u64::MAX, counter: 7 };
         assert_eq!(epoch.to_string().parse(), Ok(epoch));
+        assert_eq!(Epoch::from_bytes(epoch.to_bytes()), epoch);
+        assert_eq!(epoch.to_bytes()[7..], [255, 0, 0, 0, 0, 0, 0, 0, 7]);
         for text in ["", ".", "1", "1.", ".1", "+1.2", "1.-2", "1.2.3", "18446744073709551616.0", " 1.2", "a.b"] {
             assert_eq!(text.parse::<Epoch>(), Err(NoEpoch), "{text}");
         }

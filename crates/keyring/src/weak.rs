@@ -34,7 +34,7 @@ pub struct Degenerate {
 
 impl Degenerate {
     /// Says so of `part` of a key, in words.
-    pub(crate) fn of(self, part: impl fmt::Display) -> String {
+    pub fn of(self, part: impl fmt::Display) -> String {
         let Self { pattern, whole } = self;
         let bytes = if whole { "the bytes" } else { "16 bytes in a row" };
         format!("{bytes} of the {part} {pattern}")
