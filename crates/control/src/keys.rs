@@ -98,7 +98,7 @@ impl Keys {
                 (ring, Standing::Supplied, [loaded].into_iter().chain(warning).collect())
             }
             (source, _) => match source.is_remote() {
-                false => (local::first_ring(now.wall), Standing::Supplied, Vec::new()),
+                false => (local::first_ring(Epoch::NONE, now.wall), Standing::Supplied, Vec::new()),
                 true => (solitude::first_ring(now.wall), Standing::Waiting, Vec::new()),
             },
         };

@@ -100,6 +100,25 @@ impl Ring {
         Ok((newer, changes))
     }
 
+    /// The same ring, counted on from `epoch` if that is later: what is made of it is newer than
+    /// both.
+    #[must_use]
+    pub fn counted_from(mut self, epoch: Epoch) -> Self {
+        self.epoch = self.epoch.max(epoch);
+        self
+    }
+
+    /// What of this ring a fleet has too: all but the keys that a node has made for itself while it
+    /// was cut off. `None` where it has had no ring of a fleet.
+    pub fn shared(&self) -> Option<Self> {
+        let mut shared: Vec<_> = self.entries.iter().filter(|entry| entry.born != Epoch::NONE).cloned().collect();
+        let count = shared.len();
+        for (position, entry) in shared.iter_mut().enumerate() {
+            entry.state = state_at(position, count);
+        }
+        Self::assemble(self.epoch, shared).ok()
+    }
+
     /// The same keys, in an epoch of a later generation: what whoever made the rings before makes
     /// from now on is refused.
     #[must_use]

@@ -112,7 +112,7 @@ impl Keys {
 
 impl Control {
     /// Remembers that the source is well.
-    fn hear(&mut self, now: Moment) {
+    pub(super) fn hear(&mut self, now: Moment) {
         self.heard = now;
         self.has_heard = true;
         self.complaint = None;

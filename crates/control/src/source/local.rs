@@ -3,16 +3,18 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use raincheck_keyring::{KeySize, Ring, UnixTime};
+use raincheck_keyring::{Epoch, KeySize, Ring, UnixTime};
 use tokio::time::timeout;
 
 use crate::clock::Moment;
 use crate::{Keys, fresh_key};
 
-/// A ring to begin with: an issuing key, and the one that follows it.
-pub(crate) fn first_ring(now: UnixTime) -> Ring {
+/// A ring to begin with, newer than `newest`: an issuing key, and the one that follows it.
+pub(crate) fn first_ring(newest: Epoch, now: UnixTime) -> Ring {
     let [issuing, next] = [KeySize::Bits256; 2].map(fresh_key);
-    Ring::new(issuing, Some(next), now).expect("two random key names differ")
+    let mut ring = Ring::new(issuing, None, now).expect("one key").counted_from(newest);
+    ring.advance(now, next, 0).expect("two random key names differ");
+    ring
 }
 
 /// Rotates the ring whenever that is due.

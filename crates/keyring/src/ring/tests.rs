@@ -115,6 +115,18 @@ fn a_node_that_is_cut_off_seals_with_keys_of_its_own_and_opens_what_it_could() {
     ring.advance_alone(at(10), TicketKey::sample(10), 2).unwrap();
     assert_eq!(states(&ring), named(&[(10, Next), (9, Issuing), (8, Retiring), (2, Retiring)]));
     assert_eq!(ring.epoch(), epoch);
+    let shared = ring.shared().unwrap();
+    assert_eq!((states(&shared), shared.epoch()), (named(&[(2, Issuing)]), epoch));
+    ring.seal_alone(at(11), [11, 12].map(TicketKey::sample), 0).unwrap();
+    assert!(ring.shared().is_none());
+}
+
+#[test]
+fn a_ring_counts_on_from_what_it_has_missed() {
+    let mut ring = ring(&[0, 1]).counted_from("3.7".parse().unwrap());
+    ring.advance(at(9), TicketKey::sample(9), 2).unwrap();
+    assert_eq!(ring.epoch(), "3.8".parse().unwrap());
+    assert_eq!(ring.counted_from("1.99".parse().unwrap()).epoch(), "3.8".parse().unwrap());
 }
 
 #[test]
