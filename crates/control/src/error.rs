@@ -8,6 +8,7 @@ use std::time::Duration;
 use raincheck_keyring::{DocumentError, KeyName, LayoutError, Outdated};
 
 use crate::etcd::Revision;
+use crate::fleet::SecretError;
 use crate::source::file::LARGEST;
 
 /// The control plane could not do its work.
@@ -41,6 +42,14 @@ pub enum Error {
     /// etcd did not do what was asked.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
+    /// A file that is no secret of a fleet; shown as `path: what; remedy`.
+    #[error("{}: {fault}", path.display())]
+    FleetSecret {
+        /// The file, as configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: SecretError,
+    },
     /// A source has answered, and not with keys that can be taken.
     #[error("{place}: {fault}")]
     Source {
@@ -286,7 +295,7 @@ pub enum WatchError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages are the documentation")]
 pub enum KeyFileError {
-    #[error("cannot be read: {message}; {}", remedy_for_unreadable(*.kind))]
+    #[error("cannot be read: {message}; {}", remedy_for_unreadable(*.kind, PRINT_A_LINE))]
     Unreadable { kind: io::ErrorKind, message: String },
     #[error("not a regular file; a key file is read again whenever it changes, so it cannot be a pipe or a device")]
     NotRegular,
@@ -346,12 +355,13 @@ fn listed(faults: &[EndpointFault]) -> String {
     faults.join(" | ")
 }
 
-fn remedy_for_unreadable(kind: io::ErrorKind) -> &'static str {
+/// `make` says how to make a file that is missing.
+pub(crate) fn remedy_for_unreadable(kind: io::ErrorKind, make: &str) -> String {
     match kind {
-        io::ErrorKind::NotFound => {
-            "check the path, or write the file first (`raincheck keys new` prints a line for it)"
-        }
-        io::ErrorKind::PermissionDenied => "let the user that runs raincheck read it",
-        _ => "check the file and the file system it is on",
+        io::ErrorKind::NotFound => format!("check the path, or {make}"),
+        io::ErrorKind::PermissionDenied => "let the user that runs raincheck read it".into(),
+        _ => "check the file and the file system it is on".into(),
     }
 }
+
+const PRINT_A_LINE: &str = "write the file first (`raincheck keys new` prints a line for it)";

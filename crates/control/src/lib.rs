@@ -8,6 +8,7 @@ mod clock;
 mod error;
 pub mod etcd;
 mod event;
+pub mod fleet;
 mod fresh;
 pub mod https;
 mod keys;
