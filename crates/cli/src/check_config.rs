@@ -30,7 +30,7 @@ impl CheckConfig {
         secrecy::try_to_keep_memory_here();
         let config = Config::load(&self.file)?;
         let keys = match &config.keys.source {
-            KeySource::Local | KeySource::Http(_) => None,
+            KeySource::Local | KeySource::Http(_) | KeySource::Etcd(_) => None,
             KeySource::File(path) => Some((path.as_path(), file::load(path)?)),
         };
         for warning in &config.warnings {

@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use raincheck_keyring::{DocumentError, KeyName, LayoutError, Outdated};
+use raincheck_keyring::{DocumentError, Epoch, KeyName, LayoutError, Outdated};
 
 use crate::etcd::Revision;
-use crate::fleet::SecretError;
+use crate::fleet::{EnvelopeError, RegistrationError, SecretError};
 use crate::source::file::LARGEST;
 
 /// The control plane could not do its work.
@@ -42,6 +42,25 @@ pub enum Error {
     /// etcd did not do what was asked.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
+    /// What was read from etcd goes on no longer.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// What lies in the store as a ring or as its key is none that this node can take.
+    #[error("{place}: {fault}")]
+    Envelope {
+        /// Where it lies.
+        place: String,
+        /// What is wrong with it.
+        fault: EnvelopeError,
+    },
+    /// What lies in the store as a word of a node is none.
+    #[error("{place}: {fault}")]
+    Registration {
+        /// Where it lies.
+        place: String,
+        /// What is wrong with it.
+        fault: RegistrationError,
+    },
     /// A file that is no secret of a fleet; shown as `path: what; remedy`.
     #[error("{}: {fault}", path.display())]
     FleetSecret {
@@ -79,6 +98,10 @@ pub enum SourceFault {
          back on purpose, restart"
     )]
     Stale { issuing: KeyName },
+    #[error(
+        "gives a ring of epoch {epoch}, and this node's generation is {generation}; give every node the same `generation`"
+    )]
+    OldGeneration { epoch: Epoch, generation: u64 },
 }
 
 /// What is wrong with a file of CAs, a certificate or a key, and the remedy.

@@ -20,6 +20,7 @@ mod solitude;
 mod taking;
 
 pub use fleet::{CannotPromote, Member};
+pub(crate) use rotation::Due;
 pub use solitude::Standing;
 
 /// The node's ticket keys: a handle, cheap to clone, of which all clones are one.
@@ -68,6 +69,7 @@ struct Control {
     has_sinks: bool,
     /// What was last said of the source, lest it be said twice.
     complaint: Option<String>,
+    refused: u64,
 }
 
 impl Keys {
@@ -264,6 +266,7 @@ impl Control {
             has_heard: false,
             has_sinks: false,
             complaint: None,
+            refused: 0,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::{Error, Keys};
 
+pub mod etcd;
 pub mod file;
 pub mod http;
 pub(crate) mod local;
@@ -20,6 +21,8 @@ pub enum KeySource {
     File(PathBuf),
     /// Asked for by HTTP, again and again.
     Http(http::HttpSource),
+    /// Made by the nodes of a fleet together, by way of etcd.
+    Etcd(etcd::EtcdSource),
 }
 
 impl KeySource {
@@ -29,6 +32,7 @@ impl KeySource {
             Self::Local => "local",
             Self::File(_) => "file",
             Self::Http(_) => "http",
+            Self::Etcd(_) => "etcd",
         }
     }
 
@@ -38,6 +42,7 @@ impl KeySource {
             Self::Local => None,
             Self::File(path) => Some(path.display().to_string()),
             Self::Http(source) => Some(source.place()),
+            Self::Etcd(source) => Some(source.place()),
         }
     }
 
@@ -47,6 +52,7 @@ impl KeySource {
             Self::Local => (Source::Local, None),
             Self::File(path) => (Source::File(path.clone()), Some(file::load(path)?)),
             Self::Http(source) => (Source::Http(Box::new(http::Poll::new(source)?)), None),
+            Self::Etcd(source) => (Source::Etcd(Box::new(etcd::Fleet::new(source)?)), None),
         })
     }
 }
@@ -59,6 +65,7 @@ pub(crate) enum Source {
     Promoted,
     File(PathBuf),
     Http(Box<http::Poll>),
+    Etcd(Box<etcd::Fleet>),
 }
 
 impl Source {
@@ -67,6 +74,7 @@ impl Source {
             Self::Local | Self::Promoted => "local",
             Self::File(_) => "file",
             Self::Http(_) => "http",
+            Self::Etcd(_) => "etcd",
         }
     }
 
@@ -76,6 +84,7 @@ impl Source {
             Self::Local | Self::Promoted => "this node".to_owned(),
             Self::File(path) => path.display().to_string(),
             Self::Http(poll) => poll.place(),
+            Self::Etcd(fleet) => fleet.place(),
         }
     }
 
@@ -91,7 +100,7 @@ impl Source {
 
     /// Whether the keys are somebody else's, who may not be there.
     pub(crate) fn is_remote(&self) -> bool {
-        matches!(self, Self::Http(_))
+        matches!(self, Self::Http(_) | Self::Etcd(_))
     }
 
     pub(crate) async fn follow(&self, keys: &Keys) -> Infallible {
@@ -99,6 +108,7 @@ impl Source {
             Self::Local | Self::Promoted => local::run(keys).await,
             Self::File(path) => file::run(keys, path).await,
             Self::Http(poll) => poll.run(keys).await,
+            Self::Etcd(fleet) => fleet.run(keys).await,
         }
     }
 }

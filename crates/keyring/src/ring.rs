@@ -108,6 +108,13 @@ impl Ring {
         self
     }
 
+    /// The same ring, as the next one.
+    #[must_use]
+    pub fn again(self) -> Self {
+        let generation = self.epoch.generation;
+        self.in_generation(generation.max(FIRST_GENERATION))
+    }
+
     /// What of this ring a fleet has too: all but the keys that a node has made for itself while it
     /// was cut off. `None` where it has had no ring of a fleet.
     pub fn shared(&self) -> Option<Self> {

@@ -61,6 +61,17 @@ impl Keys {
         self.control().hear(Moment::now());
     }
 
+    /// Counts what somebody brought that cannot be taken, and tells of it.
+    pub(crate) fn refuse(&self, error: Error) {
+        self.control().refused += 1;
+        self.complain(error);
+    }
+
+    /// How often something was brought that could not be taken: older rings, forgeries, what is no ring.
+    pub fn refused(&self) -> u64 {
+        self.control().refused
+    }
+
     /// Tells what is wrong with the source, unless that is what was told last.
     pub(crate) fn complain(&self, error: Error) {
         let is_new = {

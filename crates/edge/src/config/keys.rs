@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use raincheck_control::KeySource;
 use raincheck_control::https::{Trust, Url};
+use raincheck_control::source::etcd::EtcdSource;
 use raincheck_control::source::http::HttpSource;
 use raincheck_keyring::{NodeName, Schedule, ScheduleError};
 use toml::Spanned;
 
 use super::Keys;
-use super::raw::{RawKeyFile, RawKeyServer, RawKeys, Value};
+use super::raw::{RawFleet, RawKeyFile, RawKeyServer, RawKeys, Value};
 use super::reader::Reader;
 
 /// Of the words a file may use for them.
@@ -20,19 +21,18 @@ enum Source {
     Local,
     File,
     Http,
-    NotBuilt,
+    Etcd,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, raw: RawKeys) -> Keys {
-    reader.not_built("keys.etcd", &raw.etcd, "use source = \"http\" and a `raincheck keys serve`");
     let schedule = read_schedule(reader, raw.rotate, raw.accept, raw.chain, raw.rotation_patience);
     let at = raw.source.as_ref().map(Spanned::span);
-    let choices =
-        [("local", Source::Local), ("file", Source::File), ("http", Source::Http), ("etcd", Source::NotBuilt)];
+    let choices = [("local", Source::Local), ("file", Source::File), ("http", Source::Http), ("etcd", Source::Etcd)];
     let choice = reader.choice("keys.source", raw.source, &choices, Source::Local);
     for (source, name, table) in [
         (Source::File, "file", raw.file.as_ref().map(Spanned::span)),
         (Source::Http, "http", raw.http.as_ref().map(Spanned::span)),
+        (Source::Etcd, "etcd", raw.etcd.as_ref().map(Spanned::span)),
     ] {
         if let Some(table) = table.filter(|_| source != choice) {
             unused(reader, table, name, at.is_some());
@@ -46,10 +46,9 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: RawKeys) -> Keys {
             let node = read_node(reader, at.clone(), raw.node);
             read_server(reader, at, raw.http, node).map_or(KeySource::Local, KeySource::Http)
         }
-        Source::NotBuilt => {
-            let what = "not built yet; use \"http\" and a `raincheck keys serve`";
-            reader.error(at, "keys.source", what);
-            KeySource::Local
+        Source::Etcd => {
+            let node = read_node(reader, at.clone(), raw.node);
+            read_fleet(reader, at, raw.etcd, node).map_or(KeySource::Local, KeySource::Etcd)
         }
     };
     Keys { source, schedule }
@@ -146,6 +145,56 @@ fn read_server(
     let urls: Result<Vec<Url>, String> = texts.iter().map(parse).collect();
     let urls = urls.map_err(|what| reader.error(at, "keys.http.url", what)).ok()?;
     Some(HttpSource { urls, every, node: node?, trust })
+}
+
+/// None if there is something wrong with it. That has been noted.
+fn read_fleet(
+    reader: &mut Reader<'_>,
+    source: Range<usize>,
+    fleet: Option<Spanned<RawFleet>>,
+    node: Option<NodeName>,
+) -> Option<EtcdSource> {
+    let Some(fleet) = fleet else {
+        let what = "missing; add [keys.etcd] with endpoints, fleet and secret-file";
+        reader.error(source, "keys.etcd", what);
+        return None;
+    };
+    let (table, raw) = (fleet.span(), fleet.into_inner());
+    let trust = read_trust(reader, table.clone(), "keys.etcd", [raw.ca, raw.certificate, raw.key]);
+    let generation = reader.count("keys.etcd.generation", raw.generation, 1..=u64::MAX, 1);
+    for (key, is_missing, remedy) in [
+        ("keys.etcd.endpoints", raw.endpoints.is_none(), "name etcd's members, such as [\"https://10.0.0.1:2379\"]"),
+        ("keys.etcd.fleet", raw.fleet.is_none(), "name the fleet; nodes of one name share their keys"),
+        ("keys.etcd.secret-file", raw.secret_file.is_none(), "name a file of 32 random bytes, the same on every node"),
+    ] {
+        if is_missing {
+            reader.missing(table.clone(), key, remedy);
+        }
+    }
+    let endpoints = raw.endpoints.map(|endpoints| read_endpoints(reader, endpoints));
+    let name = raw.fleet.and_then(|name| {
+        let parsed = name.get_ref().parse();
+        parsed
+            .map_err(|error| reader.error(name.span(), "keys.etcd.fleet", format!("`{}` is {error}", name.get_ref())))
+            .ok()
+    });
+    let secret_file = reader.path(raw.secret_file);
+    Some(EtcdSource { endpoints: endpoints??, fleet: name?, secret_file: secret_file?, node: node?, generation, trust })
+}
+
+fn read_endpoints(reader: &mut Reader<'_>, endpoints: Spanned<Vec<Spanned<String>>>) -> Option<Vec<Url>> {
+    let at = endpoints.span();
+    let endpoints = endpoints.into_inner();
+    if endpoints.is_empty() {
+        reader.error(at, "keys.etcd.endpoints", "empty; name one of etcd's members or more");
+        return None;
+    }
+    let read = |endpoint: Spanned<String>| {
+        let parsed = endpoint.get_ref().parse::<Url>();
+        parsed.map_err(|error| reader.error(endpoint.span(), "keys.etcd.endpoints", error.to_string())).ok()
+    };
+    let urls: Vec<_> = endpoints.into_iter().map(read).collect();
+    urls.into_iter().collect()
 }
 
 /// The files of TLS, which are read when they are used first.

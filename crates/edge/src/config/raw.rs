@@ -3,14 +3,12 @@
 use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use toml::Spanned;
 
 /// A value that may be left out, with where it stands.
 pub(super) type Value<T> = Option<Spanned<T>>;
-/// What may be written and is refused by name: a later version reads it.
-pub(super) type NotBuilt = Option<Spanned<IgnoredAny>>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -41,7 +39,19 @@ pub(super) struct RawKeys {
     pub(super) node: Value<String>,
     pub(super) file: Option<Spanned<RawKeyFile>>,
     pub(super) http: Option<Spanned<RawKeyServer>>,
-    pub(super) etcd: NotBuilt,
+    pub(super) etcd: Option<Spanned<RawFleet>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawFleet {
+    pub(super) endpoints: Value<Vec<Spanned<String>>>,
+    pub(super) fleet: Value<String>,
+    pub(super) secret_file: Value<String>,
+    pub(super) generation: Value<usize>,
+    pub(super) ca: Value<String>,
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

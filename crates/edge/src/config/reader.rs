@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::document::{Document, closest};
 use super::error::ConfigError;
-use super::raw::{NotBuilt, Value};
+use super::raw::Value;
 use super::{MinVersion, duration};
 
 /// What there is to complain about.
@@ -43,12 +43,6 @@ impl Reader<'_> {
         let name = key.rsplit('.').next().unwrap_or(key);
         if !self.document.was_taken_out(table.start, name) {
             self.error(table, key, format!("missing; {remedy}"));
-        }
-    }
-
-    pub(super) fn not_built(&mut self, key: &str, value: &NotBuilt, remedy: &str) {
-        if let Some(value) = value {
-            self.error(value.span(), key, format!("not built yet; {remedy}"));
         }
     }
 

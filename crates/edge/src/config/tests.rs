@@ -181,7 +181,23 @@ fn each_mistake_is_named_with_its_line_key_and_remedy() {
             after("[keys]\nsource = \"disk\""),
             "13: keys.source: `disk` is none of its values; write \"local\", \"file\"",
         ),
-        (after("[keys]\nsource = \"etcd\""), "13: keys.source: not built yet; "),
+        (after("[keys]\nsource = \"etcd\""), "13: keys.etcd: missing; "),
+        (
+            after("[keys]\nsource = \"etcd\"\n[keys.etcd]\nfleet = \"a\"\nsecret-file = \"s\""),
+            "14: keys.etcd.endpoints: missing; ",
+        ),
+        (
+            after(
+                "[keys]\nsource = \"etcd\"\n[keys.etcd]\nfleet = \"a b\"\nsecret-file = \"s\"\nendpoints = [\"http://a\"]",
+            ),
+            "15: keys.etcd.fleet: `a b` is not a fleet's name",
+        ),
+        (
+            after(
+                "[keys]\nsource = \"etcd\"\n[keys.etcd]\nfleet = \"a\"\nsecret-file = \"s\"\nendpoints = [\"a:2379\"]",
+            ),
+            "17: keys.etcd.endpoints: not",
+        ),
         (after("[keys.http]\nurl = \"x\""), "12: keys.http: would not be used; add source = \"http\""),
         (after("[keys]\nsource = \"http\""), "13: keys.http: missing; "),
         (after("[keys]\nsource = \"http\"\n[keys.http]"), "14: keys.http.url: missing; "),
@@ -196,7 +212,7 @@ fn each_mistake_is_named_with_its_line_key_and_remedy() {
             after("[keys]\nsource = \"http\"\n[keys.http]\nurl = \"https://x/ring\"\nkey = \"k\""),
             "14: keys.http.certificate: missing; ",
         ),
-        (after("[keys.etcd]\nfleet = \"x\""), "12: keys.etcd: not built yet; "),
+        (after("[keys.etcd]\nfleet = \"x\""), "12: keys.etcd: would not be used; "),
         (after("[keys]\nrotation-patience = \"1\""), "13: keys.rotation-patience: `1` is no duration; "),
         (after("[keys]\nsource = \"file\""), "13: keys.file: missing; "),
         (after("[keys]\nsource = \"file\"\n[keys.file]"), "14: keys.file.path: missing; "),
