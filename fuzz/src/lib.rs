@@ -4,13 +4,17 @@
 //! order. libFuzzer calls them from `targets/`; `tests/seeds.rs` calls them with what is in `seeds/`.
 
 mod client_hello;
+mod fleet_store;
 mod key_file;
 mod proxy_protocol;
+mod ring_document;
 mod ticket_open;
 
 pub use client_hello::client_hello;
+pub use fleet_store::fleet_store;
 pub use key_file::key_file;
 pub use proxy_protocol::proxy_protocol;
+pub use ring_document::ring_document;
 pub use ticket_open::ticket_open;
 
 /// Makes a function of this crate a program: a fuzz target where cargo-fuzz builds it, and else one that calls the

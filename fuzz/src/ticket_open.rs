@@ -1,5 +1,4 @@
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -65,10 +64,6 @@ static RING: LazyLock<Ring> = LazyLock::new(|| {
     });
     Ring::from_lines(keys.into(), NOW).expect("three names")
 });
-static SCHEDULE: LazyLock<Schedule> = LazyLock::new(|| Schedule {
-    rotate: Duration::from_secs(3600),
-    accept: Duration::from_secs(18 * 3600),
-    chain: Duration::from_secs(24 * 3600),
-});
+static SCHEDULE: LazyLock<Schedule> = LazyLock::new(Schedule::default);
 const NOW: UnixTime = UnixTime::from_millis(1_800_000_000_000);
 const POLICY: PolicyDigest = PolicyDigest([0xa5; 32]);

@@ -23,6 +23,16 @@ fn proxy_protocol() {
     judge("proxy_protocol", raincheck_fuzz::proxy_protocol);
 }
 
+#[test]
+fn ring_document() {
+    judge("ring_document", raincheck_fuzz::ring_document);
+}
+
+#[test]
+fn fleet_store() {
+    judge("fleet_store", raincheck_fuzz::fleet_store);
+}
+
 /// Each seed, and the seed with each of its bytes changed in turn.
 fn judge(target: &str, is_sound: fn(&[u8]) -> bool) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);

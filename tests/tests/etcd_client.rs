@@ -368,12 +368,14 @@ async fn an_endpoint_that_is_no_etcd_is_passed_over_and_named() {
     require!("etcd");
     let scratch = Scratch::new();
     let server = etcd::Etcd::start(&scratch);
-    let page = Upstream::saying("<!DOCTYPE html><title>Welcome to nginx!</title>");
-    let page = format!("http://{}", page.address());
+    let web = Upstream::saying("<!DOCTYPE html><title>Welcome to nginx!</title>");
+    let page = format!("http://{}", web.address());
 
     let etcd = client(&[page.clone(), server.url()]);
     etcd.put(b"a", b"1", None).await.unwrap();
     assert_eq!(etcd.status().await.unwrap().origin, server.url());
+    // The one that works is kept.
+    assert_eq!(web.received().len(), 1);
     client(&[page.clone(), server.url()]).watch(b"a", Revision(1), NEVER).await.unwrap();
 
     let alone = client(std::slice::from_ref(&page));
