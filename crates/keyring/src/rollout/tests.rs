@@ -164,6 +164,23 @@ fn a_clock_that_is_wrong_neither_stops_rotation_nor_hurries_it() {
     }
 }
 
+/// One clock is a rotation ahead of the other, and whoever has made a ring hands over.
+#[test]
+fn makers_who_take_turns_rotate_no_more_often_than_one_does() {
+    let hour = Duration::from_millis(HOUR);
+    let mut rollout = Rollout::new(FIRST, at(0));
+    let (mut rotations, mut ahead) = (0, 0);
+    for minute in 0..60 * 100 {
+        let now = at(minute * HOUR / 60 + ahead);
+        if let Decision::Rotate { .. } = rollout.decide(now, hour, hour) {
+            rollout = Rollout::new(rollout.epoch().next(), now);
+            rotations += 1;
+            ahead = HOUR - ahead;
+        }
+    }
+    assert!((99..=100).contains(&rotations), "{rotations}");
+}
+
 proptest! {
     /// Whatever happens, in whatever order: a ring is made a rotation after the one before, with
     /// the nodes that count either in possession of that one or out of patience.
