@@ -200,15 +200,14 @@ impl<S: Side> Channel<S> {
         Poll::Ready(Ok(()))
     }
 
-    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<io::Result<()>> {
-        loop {
-            scratch.incoming.clear();
-            let read = ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming));
-            if !matches!(read, Ok(1..)) {
-                self.heard = Heard::End;
-                return Poll::Ready(read.map(|_| ()));
-            }
+    /// Reads once, and throws away what came. Answers how much that was; 0 is the end.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<io::Result<usize>> {
+        scratch.incoming.clear();
+        let read = ready!(poll_read(&mut self.tcp, cx, &mut scratch.incoming));
+        if !matches!(read, Ok(1..)) {
+            self.heard = Heard::End;
         }
+        Poll::Ready(read)
     }
 
     /// A client under Nagle (RFC 896) sends its request only when its Finished is acknowledged, and no answer of ours will

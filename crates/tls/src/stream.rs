@@ -233,7 +233,8 @@ impl<S: Side> Refused<S> {
         let _ = timeout(limit, async {
             poll_fn(|cx| channel.poll_flush(cx)).await?;
             poll_fn(|cx| Pin::new(&mut channel.tcp).poll_shutdown(cx)).await?;
-            poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await
+            while poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await? > 0 {}
+            io::Result::Ok(())
         })
         .await;
     }

@@ -59,12 +59,17 @@ impl Refused<ClientSession> {
     /// Ends a connection that is over but for the alert we owe, in twice `limit` at most.
     pub async fn finish(self, limit: Duration) {
         let mut channel = self.into_channel();
-        let _ = timeout(limit, async {
+        let mut read = 0;
+        let ended = async {
             poll_fn(|cx| channel.poll_flush(cx)).await?;
-            poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await
-        })
-        .await;
-        part(channel, limit).await;
+            discard(&mut channel, &mut read).await
+        };
+        let _ = timeout(limit, ended).await;
+        if read > MOST_READ {
+            reset(channel, limit).await;
+        } else {
+            part(channel, limit).await;
+        }
     }
 }
 
@@ -84,11 +89,20 @@ async fn part(mut channel: Box<Channel<ClientSession>>, limit: Duration) {
         Heard::Nothing => {
             let _ = timeout(limit, async {
                 poll_fn(|cx| Pin::new(&mut channel.tcp).poll_shutdown(cx)).await?;
-                poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await
+                // Who leaves what is still to be read leaves by a reset.
+                discard(&mut channel, &mut 0).await
             })
             .await;
         }
     }
+}
+
+/// Throws away what comes until the server ends TCP, or until it is more than anybody wants to read, counting it in `read`.
+async fn discard(channel: &mut Channel<ClientSession>, read: &mut usize) -> std::io::Result<()> {
+    while channel.heard() != Heard::End && *read <= MOST_READ {
+        *read += poll_fn(|cx| Scratch::lend(|scratch| channel.poll_discard(cx, scratch))).await?;
+    }
+    Ok(())
 }
 
 /// Leaves TIME_WAIT to nobody, once what we said is there; or to the server, whose FIN may come first.
