@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use raincheck_tests::backend::bad::{self, Fault};
 use raincheck_tests::backend::service;
 use raincheck_tests::client::{Ending, Version};
 use raincheck_tests::config::{Config, Listener, Upstream as Servers, quoted};
-use raincheck_tests::deadline::until;
+use raincheck_tests::deadline::{PATIENCE, until};
 use raincheck_tests::edge::Edge;
 use raincheck_tests::pki::Authority;
 use raincheck_tests::site::{NAME, Site};
@@ -143,6 +144,47 @@ fn a_server_that_answers_and_never_ends_is_up() {
     let edge = Edge::start(&site.scratch, site.web_to(upstream));
     until("checks", || (server.received().len() >= 3).then_some(()));
     assert!(!edge.log().contains("is down"), "{}", edge.log());
+}
+
+/// The same on a connection that was held for a check, whose answer says that there will be no other on it.
+#[test]
+fn a_server_that_answers_for_the_last_time_and_never_ends_is_up() {
+    let site = Site::new();
+    let server = service::start(service::config(&site.certificate), |client| {
+        for connection in ["keep-alive", "close"] {
+            let answer = format!("HTTP/1.1 204 No Content\r\nConnection: {connection}\r\n\r\n");
+            if client.read_head().and_then(|()| client.write(answer.as_bytes())).is_err() {
+                return;
+            }
+        }
+        while client.read().is_ok() {}
+        client.deaf();
+    });
+    let upstream = checked(&site, &[server.address()]).check("keep-alive", true).check("fall", 1);
+    let edge = Edge::start(&site.scratch, site.web_to(upstream.check("timeout", quoted("1s"))));
+    until("checks", || (server.received().len() >= 3).then_some(()));
+    assert!(!edge.log().contains("is down"), "{}", edge.log());
+}
+
+/// Its session is worth as much as any other's: the connection has its proper end. The next check does not wait for that.
+#[test]
+fn a_server_that_does_not_answer_in_time_hears_close_notify() {
+    let site = Site::new();
+    let (sender, endings) = channel();
+    let server = service::start(service::config(&site.certificate), move |client| {
+        if client.read_head().is_ok() {
+            let (_, ending) = client.read_to_end();
+            let _ = sender.send(ending);
+            client.deaf();
+        }
+    });
+    let upstream = checked(&site, &[server.address()]).check("timeout", quoted("300ms"));
+    let edge = Edge::start(&site.scratch, site.web_to(upstream));
+    let said = down(&edge, server.address());
+    assert!(said.contains("timeout while waiting for the answer after 300 ms"), "{said:?}");
+    assert_eq!(endings.recv_timeout(PATIENCE), Ok(Ending::Clean));
+    let open = || server.received().iter().filter(|received| received.end.is_none()).count();
+    until("a check that begins while another's connection ends", || (open() > 1).then_some(()));
 }
 
 /// A ticket of 64 KiB is not worth its place: it would be in every ClientHello. In TLS 1.2 what is left of the handshake

@@ -11,7 +11,7 @@ use raincheck_tls::{ClientStream, Closed, Kind, Scratch};
 use rustix::net::sockopt;
 use rustls::ProtocolVersion;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::http::Held;
 use super::connect::{self, ConnectError};
@@ -162,15 +162,7 @@ impl Checks {
     /// One check. How the server ends its side is waited for, but decides nothing: it has said all that was asked of it.
     async fn once(&self, held: &mut Option<Held>) -> Report {
         let (at, begun) = (SystemTime::now(), Instant::now());
-        let mut doing = Doing::Connecting;
-        let limit = self.check.timeout;
-        let result = match timeout(limit, self.attempt(held, &mut doing)).await {
-            Ok(result) => result,
-            Err(_elapsed) => {
-                *held = None;
-                Err(Failed::Timeout { doing, after: limit })
-            }
-        };
+        let result = self.attempt(held, begun + self.check.timeout).await;
         let took = begun.elapsed();
         let result = match result {
             Ok((passed, end)) => Ok(self.part(passed, end).await),
@@ -179,29 +171,26 @@ impl Checks {
         Report { at, took, result }
     }
 
-    async fn attempt(&self, held: &mut Option<Held>, doing: &mut Doing) -> Result<(Passed, End), Failed> {
+    async fn attempt(&self, held: &mut Option<Held>, until: Instant) -> Result<(Passed, End), Failed> {
+        if let (Some(mut connection), CheckKind::Http(check)) = (held.take(), &self.check.kind) {
+            if !connection.is_over().await {
+                return self.ask(connection, check, until, held).await;
+            }
+            // It was closed meanwhile, which is no failure.
+            tokio::spawn(connection.close(FAREWELL));
+        }
         let (server, header) = (&self.server, self.header());
         let target = server.target();
-        if let (Some(connection), CheckKind::Http(check)) = (held.take(), &self.check.kind) {
-            *doing = Doing::Waiting;
-            // It may have been closed meanwhile, which is no failure.
-            if let Some((passed, connection)) = connection.ask_again(check, server).await? {
-                *held = connection;
-                return Ok((passed, End::None));
-            }
-            *doing = Doing::Connecting;
-        }
-        let tcp = connect::tcp_after(target.address, &header).await.map_err(ConnectError::from)?;
+        let connecting = async { connect::tcp_after(target.address, &header).await.map_err(ConnectError::from) };
+        let tcp = self.within(until, Doing::Connecting, connecting).await?;
         let connector = match &self.check.kind {
             CheckKind::Http(_) => &target.http1,
             CheckKind::Tls | CheckKind::Tcp => &target.connector,
         };
         let (stream, first, passed) = match (connector, &self.check.kind) {
             (None, CheckKind::Http(check)) => {
-                *doing = Doing::Waiting;
-                let (passed, connection, stays) =
-                    http::ask(io::Io::Tcp(tcp), check, server, self.check.keep_alive).await?;
-                return Ok((passed, End::of(connection, stays, held)));
+                let connection = Held::new(io::Io::Tcp(tcp)).await?;
+                return self.ask(connection, check, until, held).await;
             }
             (None, _) | (Some(_), CheckKind::Tcp) => {
                 // Nothing was said, so nothing is lost by a reset; and it leaves no TIME_WAIT.
@@ -209,8 +198,8 @@ impl Checks {
                 return Ok((Passed::default(), End::None));
             }
             (Some(connector), _) => {
-                *doing = Doing::Handshaking;
-                let connected = connect::tls(tcp, connector, &server.counters, Purpose::Check, true).await?;
+                let handshaking = connect::tls(tcp, connector, &server.counters, Purpose::Check, true);
+                let connected = self.within(until, Doing::Handshaking, handshaking).await?;
                 let tls = Some((connected.outcome.version, connected.outcome.kind));
                 (connected.stream, connected.first, Passed { tls, ..Passed::default() })
             }
@@ -218,10 +207,40 @@ impl Checks {
         let CheckKind::Http(check) = &self.check.kind else {
             return Ok((passed, End::Tls(Box::new(stream))));
         };
-        *doing = Doing::Waiting;
-        let io = io::Io::tls(stream, first);
-        let (answered, connection, stays) = http::ask(io, check, server, self.check.keep_alive).await?;
-        Ok((Passed { tls: passed.tls, ..answered }, End::of(connection, stays, held)))
+        let connection = Held::new(io::Io::tls(stream, first)).await?;
+        let (answered, end) = self.ask(connection, check, until, held).await?;
+        Ok((Passed { tls: passed.tls, ..answered }, end))
+    }
+
+    /// Asks over `connection`, which has its proper end even if no answer comes; but then nobody waits for it.
+    async fn ask(
+        &self,
+        mut connection: Held,
+        check: &config::HttpCheck,
+        until: Instant,
+        held: &mut Option<Held>,
+    ) -> Result<(Passed, End), Failed> {
+        let answer = connection.ask(check, &self.server, self.check.keep_alive);
+        match self.within(until, Doing::Waiting, answer).await {
+            Ok((passed, stays)) => Ok((passed, End::of(connection, stays, held))),
+            Err(failed) => {
+                tokio::spawn(connection.close(FAREWELL));
+                Err(failed)
+            }
+        }
+    }
+
+    /// What `step` comes to, if it is over by then.
+    async fn within<T, E: Into<Failed>>(
+        &self,
+        until: Instant,
+        doing: Doing,
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failed> {
+        match timeout_at(until, step).await {
+            Ok(result) => result.map_err(E::into),
+            Err(_elapsed) => Err(Failed::Timeout { doing, after: self.check.timeout }),
+        }
     }
 
     /// Ends the connection of a check that has passed. What the server has still to say, its tickets among it, is read on

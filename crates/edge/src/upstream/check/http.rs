@@ -13,7 +13,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
 use super::io::Io;
-use super::{FAREWELL, Failed, Passed, Server};
+use super::{Failed, Passed, Server};
 use crate::config::HttpCheck;
 
 /// A connection that is kept for the next check.
@@ -23,63 +23,27 @@ pub(super) struct Held {
     connection: Connection<TokioIo<Io>, Empty<Bytes>>,
 }
 
-/// Asks over `io`. The connection comes back with the answer, and whether it stays: that is wanted, and the server does not
-/// mind.
-pub(super) async fn ask(
-    io: Io,
-    check: &HttpCheck,
-    server: &Server,
-    keep_alive: bool,
-) -> Result<(Passed, Held, bool), Failed> {
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(LARGEST_HEAD)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| Failed::Answer(in_words(&error)))?;
-    let mut held = Held { sender, connection };
-    match held.ask(check, server, keep_alive).await {
-        Ok((passed, stays)) => Ok((passed, held, stays)),
-        Err(failed) => {
-            // It has failed; the end need not be waited for.
-            tokio::spawn(held.close(FAREWELL));
-            Err(failed)
-        }
-    }
-}
-
 impl Held {
-    /// Asks once more. `None` if the server has closed the connection meanwhile.
-    pub(super) async fn ask_again(
-        mut self,
-        check: &HttpCheck,
-        server: &Server,
-    ) -> Result<Option<(Passed, Option<Self>)>, Failed> {
-        let is_over = poll_fn(|cx| Poll::Ready(self.connection.poll_without_shutdown(cx).is_ready())).await;
-        if is_over || !self.sender.is_ready() {
-            self.close(FAREWELL).await;
-            return Ok(None);
-        }
-        match self.ask(check, server, true).await {
-            Ok((passed, true)) => Ok(Some((passed, Some(self)))),
-            Ok((passed, false)) => {
-                self.close(FAREWELL).await;
-                Ok(Some((passed, None)))
-            }
-            Err(failed) => {
-                tokio::spawn(self.close(FAREWELL));
-                Err(failed)
-            }
-        }
+    /// A connection on which nothing was asked yet.
+    pub(super) async fn new(io: Io) -> Result<Self, Failed> {
+        let opened = http1::Builder::new().max_buf_size(LARGEST_HEAD).handshake(TokioIo::new(io)).await;
+        let (sender, connection) = opened.map_err(|error| Failed::Answer(in_words(&error)))?;
+        Ok(Self { sender, connection })
     }
 
-    /// Ends the connection.
-    pub(super) async fn close(self, limit: Duration) -> Option<super::Ended> {
-        drop(self.sender);
-        self.connection.into_parts().io.into_inner().close(limit).await
+    /// Whether the server has closed it meanwhile.
+    pub(super) async fn is_over(&mut self) -> bool {
+        let is_over = poll_fn(|cx| Poll::Ready(self.connection.poll_without_shutdown(cx).is_ready())).await;
+        is_over || !self.sender.is_ready()
     }
 
     /// One request and its answer, and whether the connection can take another.
-    async fn ask(&mut self, check: &HttpCheck, server: &Server, keep_alive: bool) -> Result<(Passed, bool), Failed> {
+    pub(super) async fn ask(
+        &mut self,
+        check: &HttpCheck,
+        server: &Server,
+        keep_alive: bool,
+    ) -> Result<(Passed, bool), Failed> {
         let request = request(check, server, keep_alive)?;
         let (sender, connection) = (&mut self.sender, &mut self.connection);
         let mut is_over = false;
@@ -91,6 +55,12 @@ impl Held {
         })
         .await?;
         Ok((passed, keep_alive && !is_over))
+    }
+
+    /// Ends the connection.
+    pub(super) async fn close(self, limit: Duration) -> Option<super::Ended> {
+        drop(self.sender);
+        self.connection.into_parts().io.into_inner().close(limit).await
     }
 }
 
