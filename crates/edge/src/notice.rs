@@ -71,6 +71,15 @@ pub enum Notice {
         /// Where it is now.
         address: SocketAddr,
     },
+    /// A bug of ours broke off the checks of a server; they have begun again.
+    ChecksBroken {
+        /// The upstream's name.
+        upstream: String,
+        /// The server's.
+        server: String,
+        /// What the panic said.
+        why: String,
+    },
 }
 
 /// Why a reload failed.
@@ -109,6 +118,10 @@ impl fmt::Display for Notice {
             Self::ServerMoved { upstream, server, address } => {
                 write!(f, "server {upstream}/{server} is at {address} now")
             }
+            Self::ChecksBroken { upstream, server, why } => write!(
+                f,
+                "a bug broke off the checks of server {upstream}/{server}, which begin again; please report it: {why}"
+            ),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod http;
 mod io;
+mod persist;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::http::Held;
+use self::persist::persist;
 use super::connect::{self, ConnectError};
 use super::{Change, Server, Wanted, health};
 use crate::config::{self, CheckKind};
@@ -134,8 +136,17 @@ pub(super) struct Checks {
 }
 
 impl Checks {
+    /// Checks until it is told to stop, whatever happens.
+    pub(super) async fn run(self, stop: watch::Receiver<bool>) {
+        let tell = |why| {
+            let (upstream, server) = (self.upstream.clone(), self.server.name.clone());
+            self.notices.tell(Notice::ChecksBroken { upstream, server, why });
+        };
+        persist(|| self.clone().go_on(stop.clone()), tell).await;
+    }
+
     /// Checks until it is told to stop. A check that is under way comes to its end, so that no session is lost by it.
-    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+    async fn go_on(self, mut stop: watch::Receiver<bool>) {
         let mut held = None;
         let mut pause = health::first_check(self.check.every, fastrand::u64(..));
         loop {
