@@ -227,14 +227,25 @@ fn commands_for_servers_are_answered_as_haproxy_does() {
         ("set server app/nobody state drain", "No such server.\n\n"),
         ("set server nowhere/nobody state drain", "No such backend.\n\n"),
         ("set server app state drain", "Require 'backend/server'.\n\n"),
+        ("get weight #2/#1", "2 (initial 1)\n\n"),
+        ("get weight app/#1", "2 (initial 1)\n\n"),
+        ("get weight #2/#2", "1 (initial 1)\n\n"),
+        ("disable server #2/#2", "\n"),
+        ("get weight #2/#3", "No such server.\n\n"),
+        ("get weight #1/#1", "No such backend.\n\n"),
+        ("get weight 2/1", "No such backend.\n\n"),
         ("enable server", "Require 'backend/server'.\n\n"),
         ("get weight app/", "Require 'backend/server'.\n\n"),
         ("show backend", "# name\napp\n\n"),
         ("show servers state nowhere", "Can't find backend.\n\n"),
+        ("show servers state #1", "Can't find backend.\n\n"),
     ];
     for (command, answer) in cases {
         assert_eq!(ask(command), answer, "{command}");
     }
+    // Its version, the names of its columns, two servers, and an empty line.
+    assert_eq!(ask("show servers state #2").lines().count(), 5);
+    assert_eq!(ground.row(1).column("status"), "MAINT");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `set server`, `set weight`, `get weight`, `enable server` and `disable server`
 
+use super::servers;
 use crate::server::Snapshot;
 use crate::upstream::{Server, Wanted};
 
@@ -83,7 +84,8 @@ impl Weight {
     }
 }
 
-/// Does what `order` says with the server `name`: its upstream's name, a slash, and its own.
+/// Does what `order` says with the server `name`: its upstream's name, a slash, and its own. Either may be a number behind a
+/// `#`.
 pub(super) fn run(name: &str, order: Order, snapshot: &Snapshot) -> String {
     let done = find(name, snapshot).and_then(|server| order.carry_out(server));
     done.unwrap_or_else(|refusal| format!("{refusal}\n"))
@@ -91,9 +93,10 @@ pub(super) fn run(name: &str, order: Order, snapshot: &Snapshot) -> String {
 
 fn find<'a>(name: &str, snapshot: &'a Snapshot) -> Result<&'a Server, &'static str> {
     let (upstream, name) = split(name).ok_or("Require 'backend/server'.")?;
-    let upstream = snapshot.upstreams.iter().find(|candidate| candidate.name() == upstream);
-    let servers = upstream.ok_or("No such backend.")?.servers();
-    servers.iter().find(|server| server.name == name).map(|server| &**server).ok_or("No such server.")
+    let (_, upstream) = servers::find(upstream, snapshot).ok_or("No such backend.")?;
+    let mut servers = (1..).zip(upstream.servers());
+    let found = servers.find(|(number, server)| servers::is_called(name, *number, &server.name));
+    found.map(|(_, server)| &**server).ok_or("No such server.")
 }
 
 /// The upstream's name, which has no slash, and the server's.

@@ -16,13 +16,10 @@ pub(super) fn upstreams(snapshot: &Snapshot) -> String {
 
 /// How the servers stand, of one upstream or of all: version 1 of HAProxy's format, with the columns of 2.6.
 pub(super) fn state(upstream: Option<&str>, snapshot: &Snapshot) -> String {
-    let is_asked_for = |of: &Upstream| upstream.is_none_or(|asked| asked == of.name());
-    if !snapshot.upstreams.iter().any(|upstream| is_asked_for(upstream)) {
-        return "Can't find backend.\n".to_owned();
-    }
+    let Some(asked_for) = asked_for(upstream, snapshot) else { return NOWHERE.to_owned() };
     let now = Instant::now();
     let mut text = format!("1\n# {}\n", COLUMNS.join(" "));
-    for (id, upstream) in with_ids(snapshot).filter(|(_, upstream)| is_asked_for(upstream)) {
+    for (id, upstream) in asked_for {
         for (number, server) in (1..).zip(upstream.servers()) {
             let line = server_state(upstream, server, now);
             text.push_str(&format!("{id} {} {number} {line}\n", upstream.name()));
@@ -31,9 +28,27 @@ pub(super) fn state(upstream: Option<&str>, snapshot: &Snapshot) -> String {
     text
 }
 
+/// The upstream that is called `name`, with its number.
+pub(super) fn find<'a>(name: &str, snapshot: &'a Snapshot) -> Option<(usize, &'a Upstream)> {
+    with_ids(snapshot).find(|(id, upstream)| is_called(name, *id, upstream.name()))
+}
+
+/// Whether what has this number and name is called `asked`: its name, or a `#` and its number. No name has a `#`.
+pub(super) fn is_called(asked: &str, number: usize, name: &str) -> bool {
+    asked.strip_prefix('#').map_or(asked == name, |asked| asked.parse() == Ok(number))
+}
+
 /// The upstreams with their numbers, which follow those of the listeners.
 pub(super) fn with_ids(snapshot: &Snapshot) -> impl Iterator<Item = (usize, &Upstream)> {
     (snapshot.services.len() + 1..).zip(snapshot.upstreams.iter().map(|upstream| &**upstream))
+}
+
+/// The one that is asked for, or all. `None` if there is none that is called so.
+fn asked_for<'a>(asked: Option<&str>, snapshot: &'a Snapshot) -> Option<Vec<(usize, &'a Upstream)>> {
+    match asked {
+        Some(name) => find(name, snapshot).map(|found| vec![found]),
+        None => Some(with_ids(snapshot).collect()),
+    }
 }
 
 /// How a server of `upstream` stands, which is so `now`.
@@ -86,6 +101,8 @@ enum CheckResult {
     Failed = 2,
     Passed = 3,
 }
+
+const NOWHERE: &str = "Can't find backend.\n";
 
 #[rustfmt::skip]
 const COLUMNS: [&str; 25] = [
