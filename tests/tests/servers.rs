@@ -209,6 +209,21 @@ fn a_server_that_is_ejected_gets_no_more_though_it_is_not_down() {
     drop(open);
 }
 
+#[test]
+fn the_rate_of_a_server_is_that_of_its_connections() {
+    let ground = Ground::new();
+    let open = ground.connect_to_each();
+    let rates = |row: &Row| ["rate", "rate_max"].map(|name| row.column(name).parse::<u64>().unwrap());
+    let [now, most] = rates(&ground.row(0));
+    assert!(now <= 1 && most == 1, "{now}, at most {most}");
+    // They may have come in two seconds.
+    let [_, most] = rates(&Row::of(&ground.edge, "app", "BACKEND"));
+    assert!((1..=2).contains(&most), "{most}");
+    until("the second is over", || (rates(&ground.row(0)) == [0, 1]).then_some(()));
+    until("it is so of both", || (rates(&Row::of(&ground.edge, "app", "BACKEND")) == [0, most]).then_some(()));
+    drop(open);
+}
+
 /// The answers are those of HAProxy 2.6 to the same commands.
 #[test]
 fn commands_for_servers_are_answered_as_haproxy_does() {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::rates::{Meters, Rates, Totals};
 use crate::server::Snapshot;
 use crate::service::Service;
+use crate::upstream::{Server, Upstream};
 
 /// The running edge, as those who answer see it.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ struct Sampled {
     at: Instant,
     listeners: Meters,
     servers: Meters,
+    upstreams: Meters,
 }
 
 /// How far along the edge is.
@@ -57,7 +59,12 @@ impl Observed {
             phase: watch::Sender::new(Phase::Starting),
             started: now,
             started_at: SystemTime::now(),
-            sampled: Mutex::new(Sampled { at: now, listeners: Meters::default(), servers: Meters::default() }),
+            sampled: Mutex::new(Sampled {
+                at: now,
+                listeners: Meters::default(),
+                servers: Meters::default(),
+                upstreams: Meters::default(),
+            }),
         }
     }
 
@@ -92,6 +99,8 @@ impl Observed {
         sampled.at = now;
         sampled.listeners.tick(totals_by_listener(&snapshot), elapsed);
         sampled.servers.tick(totals_by_server(&snapshot), elapsed);
+        let upstreams = snapshot.upstreams.iter().map(|upstream| (upstream.name(), totals_of_upstream(upstream)));
+        sampled.upstreams.tick(upstreams, elapsed);
     }
 
     /// What all listeners do in a second.
@@ -110,6 +119,18 @@ impl Observed {
     pub(super) fn rates_of(&self, service: &Service) -> Rates {
         let sampled = self.sampled();
         sampled.listeners.rates_of(&service.name, totals(service), sampled.at.elapsed())
+    }
+
+    /// What is done to one server of `upstream` in a second.
+    pub(super) fn rates_of_server(&self, upstream: &Upstream, server: &Server) -> Rates {
+        let sampled = self.sampled();
+        sampled.servers.rates_of(&full_name(upstream, server), totals_of_server(server), sampled.at.elapsed())
+    }
+
+    /// What is done to all servers of `upstream` in a second.
+    pub(super) fn rates_of_upstream(&self, upstream: &Upstream) -> Rates {
+        let sampled = self.sampled();
+        sampled.upstreams.rates_of(upstream.name(), totals_of_upstream(upstream), sampled.at.elapsed())
     }
 
     fn sampled(&self) -> MutexGuard<'_, Sampled> {
@@ -134,13 +155,22 @@ fn totals_by_listener(snapshot: &Snapshot) -> impl Iterator<Item = (&str, Totals
     snapshot.services.iter().map(|service| (service.name.as_str(), totals(service)))
 }
 
-/// By a name that no other server has: those of upstreams have no slash.
 fn totals_by_server(snapshot: &Snapshot) -> impl Iterator<Item = (String, Totals)> {
     snapshot.upstreams.iter().flat_map(|upstream| {
-        upstream.servers().iter().map(|server| {
-            let (handshakes, full) = server.counters.handshakes_and_full();
-            let connections = server.counters.connections.value();
-            (format!("{}/{}", upstream.name(), server.name), Totals { connections, handshakes, full, bytes_out: 0 })
-        })
+        upstream.servers().iter().map(|server| (full_name(upstream, server), totals_of_server(server)))
     })
+}
+
+/// A name that no other server has: those of upstreams have no slash.
+fn full_name(upstream: &Upstream, server: &Server) -> String {
+    format!("{}/{}", upstream.name(), server.name)
+}
+
+fn totals_of_upstream(upstream: &Upstream) -> Totals {
+    upstream.servers().iter().map(|server| totals_of_server(server)).fold(Totals::default(), Totals::plus)
+}
+
+fn totals_of_server(server: &Server) -> Totals {
+    let (handshakes, full) = server.counters.handshakes_and_full();
+    Totals { connections: server.counters.connections.value(), handshakes, full, bytes_out: 0 }
 }

@@ -58,9 +58,9 @@ pub(super) fn render(filter: &Filter<'_>, observed: &Observed, snapshot: &Snapsh
     let now = Instant::now();
     for (iid, upstream) in with_ids(snapshot) {
         for (server, sid) in upstream.servers().iter().zip(1..) {
-            add(upstream.name(), &server.name, RowKind::Server, iid, sid, one_server(upstream, server, now));
+            add(upstream.name(), &server.name, RowKind::Server, iid, sid, one_server(upstream, server, observed, now));
         }
-        add(upstream.name(), "BACKEND", RowKind::Backend, iid, 0, backend(upstream, snapshot, now));
+        add(upstream.name(), "BACKEND", RowKind::Backend, iid, 0, backend(upstream, observed, snapshot, now));
     }
     text
 }
@@ -93,11 +93,12 @@ fn frontend(service: &Service, observed: &Observed) -> Row {
         .with("ssl_failed_handshake", failures.map(|failure| counters.failures(failure)).sum::<u64>())
 }
 
-fn one_server(upstream: &Upstream, server: &Server, now: Instant) -> Row {
+fn one_server(upstream: &Upstream, server: &Server, observed: &Observed, now: Instant) -> Row {
     let counters = &server.counters;
     let (connections, failures) = (counters.connections.value(), counters.failures.value());
     let standing = server.standing();
     let state = state_of(upstream, server, &standing, now);
+    let rates = observed.rates_of_server(upstream, server);
     let (effective, weight) = (server.effective_weight(now), server.weight());
     let mut row = Row::default()
         .with("scur", counters.open.value())
@@ -110,6 +111,8 @@ fn one_server(upstream: &Upstream, server: &Server, now: Instant) -> Row {
         .with("bck", u8::from(server.is_backup()))
         .with("lastchg", now.saturating_duration_since(standing.changed).as_secs())
         .with("lbtot", connections)
+        .with("rate", rates.now.connections)
+        .with("rate_max", rates.highest.connections)
         .with("addr", server.address())
         .with("mode", "tcp")
         .with("connect", connections + failures)
@@ -151,7 +154,7 @@ fn last_check(row: Row, report: Option<&Report>, kind: &CheckKind) -> Row {
     }
 }
 
-fn backend(upstream: &Upstream, snapshot: &Snapshot, now: Instant) -> Row {
+fn backend(upstream: &Upstream, observed: &Observed, snapshot: &Snapshot, now: Instant) -> Row {
     let servers = upstream.servers();
     let connections: u64 = servers.iter().map(|server| server.counters.connections.value()).sum();
     let failures: u64 = servers.iter().map(|server| server.counters.failures.value()).sum();
@@ -160,6 +163,7 @@ fn backend(upstream: &Upstream, snapshot: &Snapshot, now: Instant) -> Row {
     let (active, backups): (Vec<&Server>, _) = usable.iter().partition(|server| !server.is_backup());
     // Backups have their turn when no other can serve.
     let used = if active.is_empty() { &backups } else { &active };
+    let rates = observed.rates_of_upstream(upstream);
     let is_up = servers.is_empty() || !usable.is_empty();
     let row = Row::default()
         .with("scur", servers.iter().map(|server| server.counters.open.value()).sum::<usize>())
@@ -172,6 +176,8 @@ fn backend(upstream: &Upstream, snapshot: &Snapshot, now: Instant) -> Row {
         .with("act", active.len())
         .with("bck", backups.len())
         .with("lbtot", connections)
+        .with("rate", rates.now.connections)
+        .with("rate_max", rates.highest.connections)
         .with("mode", "tcp")
         .with("algo", algorithm(upstream.balance()))
         .with("connect", connections + failures)
