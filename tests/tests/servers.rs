@@ -89,6 +89,10 @@ impl Row {
     }
 }
 
+/// How the columns of `show servers conn` begin.
+const CONNECTIONS: &str = "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb \
+                           idle_lim idle_cur idle_per_thr[";
+
 fn site_config(site: &Site, upstream: config::Upstream) -> Config {
     Config::new(&site.scratch).listener(Listener::new("web", &site.certificate)).upstream(upstream)
 }
@@ -210,6 +214,28 @@ fn a_server_that_is_ejected_gets_no_more_though_it_is_not_down() {
 }
 
 #[test]
+fn connections_are_shown_by_server() {
+    let ground = Ground::new();
+    let [first, second] = ground.connect_to_each();
+    let line = |server: usize, used: usize| {
+        let (name, address) = (ground.name(server), ground.servers[server].address());
+        format!("{name} 2/{} {} {} - 0 {used} 1 {used} 0 0 0 0", server + 1, address.ip(), address.port())
+    };
+    // Each connection is to one of them.
+    let shows = |used: [usize; 2]| {
+        let answer = ground.edge.stats("show servers conn #2");
+        let lines: Vec<&str> = answer.lines().collect();
+        assert!(lines.len() == 4 && lines[0].starts_with(CONNECTIONS), "{answer}");
+        lines[1].starts_with(&line(0, used[0])) && lines[2].starts_with(&line(1, used[1]))
+    };
+    assert!(shows([1, 1]));
+    drop(second);
+    until("one of them has none", || (shows([1, 0]) || shows([0, 1])).then_some(()));
+    assert_eq!(ground.edge.stats("show servers conn"), ground.edge.stats("show servers conn app"));
+    drop(first);
+}
+
+#[test]
 fn the_rate_of_a_server_is_that_of_its_connections() {
     let ground = Ground::new();
     let open = ground.connect_to_each();
@@ -253,6 +279,7 @@ fn commands_for_servers_are_answered_as_haproxy_does() {
         ("get weight app/", "Require 'backend/server'.\n\n"),
         ("show backend", "# name\napp\n\n"),
         ("show servers state nowhere", "Can't find backend.\n\n"),
+        ("show servers conn nowhere", "Can't find backend.\n\n"),
         ("show servers state #1", "Can't find backend.\n\n"),
     ];
     for (command, answer) in cases {

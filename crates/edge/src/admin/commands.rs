@@ -22,6 +22,8 @@ pub(super) enum Command<'a> {
     ShowStat(stat::Filter<'a>),
     /// The servers' states, of one upstream or of all.
     ShowServersState(Option<&'a str>),
+    /// The connections to them, likewise.
+    ShowServersConnections(Option<&'a str>),
     ShowBackend,
     /// For one server, by its upstream's name and its own.
     Server(&'a str, Order),
@@ -50,6 +52,7 @@ impl<'a> Command<'a> {
             ["show", "info", _] => Self::ShowInfo,
             ["show", "stat", proxy] => Self::ShowStat(stat::Filter::parse(proxy, words.next(), words.next())),
             ["show", "servers", "state"] => Self::ShowServersState(words.next()),
+            ["show", "servers", "conn"] => Self::ShowServersConnections(words.next()),
             ["show", "backend", _] => Self::ShowBackend,
             ["set", "server", name] => Self::Server(name, Order::parse(words.next(), words.next())),
             ["set", "weight", name] => Self::Server(name, Order::SetWeight(Weight::parse(words.next()))),
@@ -84,6 +87,7 @@ pub(super) fn run(command: Command<'_>, observed: &Observed) -> Reply {
         Command::ShowInfo => info::render(observed, &snapshot),
         Command::ShowStat(filter) => stat::render(&filter, observed, &snapshot),
         Command::ShowServersState(upstream) => servers::state(upstream, &snapshot),
+        Command::ShowServersConnections(upstream) => servers::connections(upstream, &snapshot),
         Command::ShowBackend => servers::upstreams(&snapshot),
         Command::Server(name, order) => order::run(name, order, &snapshot),
         Command::ShowTlsKeys(which) => tls_keys::show(which, &snapshot),
@@ -105,7 +109,7 @@ fn help(title: &str) -> String {
 }
 
 /// HAProxy's words, where they fit.
-const HELP: [(&str, &str); 15] = [
+const HELP: [(&str, &str); 16] = [
     ("disable server <bk>/<srv>", "disable a server for maintenance"),
     ("enable server <bk>/<srv>", "enable a disabled server"),
     ("get weight <bk>/<srv>", "report a server's current weight"),
@@ -114,6 +118,7 @@ const HELP: [(&str, &str); 15] = [
     ("set weight <bk>/<srv> <weight>[%]", "change a server's weight"),
     ("show backend", "list backends in the current running config"),
     ("show info", "report information about the running process"),
+    ("show servers conn [<backend>]", "dump server connections status (all or for a single backend)"),
     ("show servers state [<backend>]", "dump volatile server information (all or for a single backend)"),
     ("show stat [<iid>|<proxy>] [<type> <sid>]", "report counters for each proxy and server"),
     ("show tls-keys [id|*]", "show tls keys references, or names, states and ages of the keys"),
@@ -145,6 +150,8 @@ mod tests {
             ("set ssl tls-key", Command::SetTlsKey { which: None, key: None }),
             ("show servers state", Command::ShowServersState(None)),
             ("show servers state app", Command::ShowServersState(Some("app"))),
+            ("show servers conn", Command::ShowServersConnections(None)),
+            ("show servers conn #2", Command::ShowServersConnections(Some("#2"))),
             ("show servers", Command::Unknown),
             ("show backend", Command::ShowBackend),
             ("set server app/a:1 state drain", Command::Server("app/a:1", Order::State(Some(Wanted::Drain)))),

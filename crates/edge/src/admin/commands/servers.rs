@@ -1,4 +1,4 @@
-//! `show servers state` and `show backend`
+//! `show servers state`, `show servers conn` and `show backend`
 
 use std::time::Instant;
 
@@ -23,6 +23,30 @@ pub(super) fn state(upstream: Option<&str>, snapshot: &Snapshot) -> String {
         for (number, server) in (1..).zip(upstream.servers()) {
             let line = server_state(upstream, server, now);
             text.push_str(&format!("{id} {} {number} {line}\n", upstream.name()));
+        }
+    }
+    text
+}
+
+/// The connections to the servers, of one upstream or of all, with the columns of HAProxy 2.6. No connection is kept for a
+/// client to come, so what is needed is what is used.
+pub(super) fn connections(upstream: Option<&str>, snapshot: &Snapshot) -> String {
+    let Some(asked_for) = asked_for(upstream, snapshot) else { return NOWHERE.to_owned() };
+    let threads = snapshot.workers;
+    let mut text = format!("# {}[{threads}]\n", CONNECTION_COLUMNS.join(" "));
+    for (id, upstream) in asked_for {
+        for (number, server) in (1..).zip(upstream.servers()) {
+            let (open, address) = (&server.counters.open, server.address());
+            text.push_str(&format!(
+                "{upstream}/{server} {id}/{number} {ip} {port} - 0 {used} {most} {used} 0 0 0 0{idle}\n",
+                upstream = upstream.name(),
+                server = server.name,
+                ip = address.ip(),
+                port = address.port(),
+                used = open.value(),
+                most = open.highest(),
+                idle = " 0".repeat(threads),
+            ));
         }
     }
     text
@@ -103,6 +127,12 @@ enum CheckResult {
 }
 
 const NOWHERE: &str = "Can't find backend.\n";
+
+#[rustfmt::skip]
+const CONNECTION_COLUMNS: [&str; 14] = [
+    "bkname/svname", "bkid/svid", "addr", "port", "-", "purge_delay", "used_cur", "used_max", "need_est", "unsafe_nb",
+    "safe_nb", "idle_lim", "idle_cur", "idle_per_thr",
+];
 
 #[rustfmt::skip]
 const COLUMNS: [&str; 25] = [
