@@ -1,4 +1,5 @@
-//! Where ticket keys come from: a source brings keys to a ring, and the ring is published to every worker.
+//! Where ticket keys come from, and where they go: a source brings keys to a ring, and the ring is published to every
+//! worker; a sink makes another product hold what belongs to the ring.
 //!
 //! [`Keys`] is the handle everybody holds: workers read the ring without a lock, the admin thread pushes, reloads and
 //! drives the source ([`Keys::run`]). Nothing here prints: what happened is an [`Event`] for the observer given to
@@ -12,6 +13,7 @@ pub mod fleet;
 mod fresh;
 pub mod https;
 mod keys;
+pub mod sink;
 pub mod source;
 
 pub use error::{

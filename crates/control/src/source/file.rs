@@ -19,7 +19,7 @@ mod read;
 mod watch;
 
 pub use lines::parse;
-pub(crate) use read::Fingerprint;
+pub(crate) use read::{Fingerprint, in_memory};
 pub use read::{KeyFile, LARGEST, load};
 pub(crate) use watch::Verdict;
 use watch::Watch;

@@ -1,7 +1,7 @@
 //! Reading a key file so that its keys are nowhere left behind in memory.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -65,8 +65,9 @@ fn read_text(mut file: &File) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     Ok(text)
 }
 
-fn in_memory(file: &File) -> Result<bool, KeyFileError> {
-    let statfs = rustix::fs::fstatfs(file).map_err(std::io::Error::from)?;
+/// Whether a file or directory lies on tmpfs or ramfs.
+pub(crate) fn in_memory(file: &File) -> io::Result<bool> {
+    let statfs = rustix::fs::fstatfs(file)?;
     // The type of the field differs between architectures; the numbers fit 32 bits on all.
     let magic = statfs.f_type as u32;
     Ok(matches!(magic, TMPFS_MAGIC | RAMFS_MAGIC))
