@@ -12,17 +12,20 @@ pub mod envoy;
 mod error;
 pub mod file;
 pub mod h2o;
+pub mod haproxy;
 
 pub use directory::SecretFile;
 pub use envoy::Envoy;
-pub use error::{FileFault, SinkError};
+pub use error::{FileFault, HaProxyFault, SinkError};
 pub use file::KeyFile;
 pub use h2o::H2o;
+pub use haproxy::{HaProxy, StatsSocket};
 
 /// A product that takes its keys from us.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "they are products")]
 pub enum Sink {
+    HaProxy(HaProxy),
     Envoy(Envoy),
     H2o(H2o),
     /// A file of lines for whoever reads such a file.
@@ -38,18 +41,21 @@ impl Sink {
     /// What is wrong, where, and the remedy. The product goes on with the keys it had, or has the first of the new ones.
     pub async fn push(&mut self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         match self {
+            Self::HaProxy(haproxy) => haproxy.push(keys).await,
             Self::Envoy(envoy) => envoy.push(keys),
             Self::H2o(h2o) => h2o.push(keys),
             Self::File(file) => file.push(keys),
         }
     }
 
-    /// What of `keys` the product does not hold, as far as can be seen: it is the file that is looked at.
+    /// What of `keys` the product does not hold, as far as can be seen: HAProxy is asked, of the others it is the files
+    /// that are looked at, which they read again when they start.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// HAProxy cannot be asked, or a file cannot be read.
     pub async fn lacks(&self, keys: &ProductKeys) -> Result<Lacks, SinkError> {
         match self {
+            Self::HaProxy(haproxy) => haproxy.lacks(keys).await,
             Self::Envoy(envoy) => envoy.lacks(keys),
             Self::H2o(h2o) => h2o.lacks(keys),
             Self::File(file) => file.lacks(keys),
@@ -59,6 +65,7 @@ impl Sink {
     /// The product's name, as the configuration file has it; `file` is none.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::HaProxy(_) => Product::HaProxy.as_str(),
             Self::Envoy(_) => Product::Envoy.as_str(),
             Self::H2o(_) => Product::H2o.as_str(),
             Self::File(_) => "file",
@@ -100,6 +107,11 @@ impl ProductKeys {
 
     fn all(&self) -> &[Arc<TicketKey>] {
         &self.keys
+    }
+
+    /// The newest of them, as many as that or all, oldest first.
+    fn newest(&self, count: usize) -> &[Arc<TicketKey>] {
+        &self.keys[self.keys.len().saturating_sub(count)..]
     }
 
     /// The issuing key, the next one, and then those that retire, newest first: the order of products where the first one

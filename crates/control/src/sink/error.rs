@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use raincheck_keyring::LayoutError;
+use raincheck_keyring::{KeySize, LayoutError};
 
 /// A product could not be given its keys.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,14 @@ pub enum SinkError {
         path: PathBuf,
         /// What is wrong with it.
         fault: FileFault,
+    },
+    /// HAProxy's stats socket, or what it answers.
+    #[error("HAProxy at {socket}: {fault}")]
+    HaProxy {
+        /// The socket.
+        socket: String,
+        /// What is wrong.
+        fault: HaProxyFault,
     },
     /// The product takes no key of that size.
     #[error(transparent)]
@@ -42,8 +51,46 @@ pub enum FileFault {
     Io(#[from] io::Error),
 }
 
+/// What is wrong with HAProxy, and the remedy.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum HaProxyFault {
+    #[error(
+        "{0}; is HAProxy running, with `stats socket ... level admin` in its global section, and may we open that?"
+    )]
+    NoSocket(String),
+    #[error("no answer within {0:?}; is it HAProxy's stats socket?")]
+    Silent(Duration),
+    #[error("the socket may not set ticket keys; write `stats socket ... level admin` in HAProxy's global section")]
+    NotAdmin,
+    #[error("it knows no ticket keys from {reference}; write `tls-ticket-keys {reference}` on its bind lines{}", others(.known))]
+    UnknownReference { reference: String, known: Vec<String> },
+    #[error(
+        "its ticket keys have {} bytes and ours {}; set bits = {}, or reload HAProxy, which then reads the file we wrote",
+        .bytes, length(*.ours), 8 * (.bytes - 16) / 2
+    )]
+    WrongSize { bytes: usize, ours: KeySize },
+    #[error("it took the keys, but holds {held} and not {wanted}; does somebody else set its ticket keys, too?")]
+    HoldsOthers { held: String, wanted: String },
+    #[error(
+        "an answer that is none of HAProxy's, to `{command}`; is it HAProxy's stats socket, and HAProxy built with TLS?"
+    )]
+    Unexpected { command: &'static str },
+}
+
 impl SinkError {
     pub(super) fn file(path: impl Into<PathBuf>, fault: impl Into<FileFault>) -> Self {
         Self::File { path: path.into(), fault: fault.into() }
     }
+}
+
+fn others(known: &[String]) -> String {
+    match known {
+        [] => String::new(),
+        known => format!(", or set reference to one that it has: {}", known.join(", ")),
+    }
+}
+
+fn length(size: KeySize) -> usize {
+    16 + 2 * size.cipher_len()
 }
