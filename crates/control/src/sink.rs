@@ -7,25 +7,30 @@ use std::sync::Arc;
 
 use raincheck_keyring::{KeyName, KeySize, KeyState, Product, Ring, TicketKey};
 
+mod command;
 mod directory;
 pub mod envoy;
 mod error;
 pub mod file;
 pub mod h2o;
 pub mod haproxy;
+pub mod nginx;
 
+pub use command::Command;
 pub use directory::SecretFile;
 pub use envoy::Envoy;
-pub use error::{FileFault, HaProxyFault, SinkError};
+pub use error::{CommandFault, FileFault, HaProxyFault, SinkError};
 pub use file::KeyFile;
 pub use h2o::H2o;
 pub use haproxy::{HaProxy, StatsSocket};
+pub use nginx::Nginx;
 
 /// A product that takes its keys from us.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "they are products")]
 pub enum Sink {
     HaProxy(HaProxy),
+    Nginx(Nginx),
     Envoy(Envoy),
     H2o(H2o),
     /// A file of lines for whoever reads such a file.
@@ -42,6 +47,7 @@ impl Sink {
     pub async fn push(&mut self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         match self {
             Self::HaProxy(haproxy) => haproxy.push(keys).await,
+            Self::Nginx(nginx) => nginx.push(keys).await,
             Self::Envoy(envoy) => envoy.push(keys),
             Self::H2o(h2o) => h2o.push(keys),
             Self::File(file) => file.push(keys),
@@ -56,6 +62,7 @@ impl Sink {
     pub async fn lacks(&self, keys: &ProductKeys) -> Result<Lacks, SinkError> {
         match self {
             Self::HaProxy(haproxy) => haproxy.lacks(keys).await,
+            Self::Nginx(nginx) => nginx.lacks(keys),
             Self::Envoy(envoy) => envoy.lacks(keys),
             Self::H2o(h2o) => h2o.lacks(keys),
             Self::File(file) => file.lacks(keys),
@@ -66,6 +73,7 @@ impl Sink {
     pub fn name(&self) -> &'static str {
         match self {
             Self::HaProxy(_) => Product::HaProxy.as_str(),
+            Self::Nginx(_) => Product::Nginx.as_str(),
             Self::Envoy(_) => Product::Envoy.as_str(),
             Self::H2o(_) => Product::H2o.as_str(),
             Self::File(_) => "file",

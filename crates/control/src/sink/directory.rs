@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Dir, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -31,6 +31,12 @@ impl SecretFile {
     #[must_use]
     pub fn on_disk(self) -> Self {
         Self { on_disk: true, ..self }
+    }
+
+    /// The same, with a path from the root.
+    pub(super) fn absolute(&self) -> Result<Self, SinkError> {
+        let path = std::path::absolute(&self.path).map_err(|error| SinkError::file(&self.path, error))?;
+        Ok(Self { path, ..self.clone() })
     }
 
     /// Its path.
@@ -123,6 +129,18 @@ impl Directory {
         }
     }
 
+    /// The names of all that is in it.
+    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, SinkError> {
+        let names = Dir::read_from(&self.file).map_err(io::Error::from).and_then(|entries| {
+            entries.map(|entry| Ok(entry?.file_name().to_bytes().to_owned())).collect::<io::Result<_>>()
+        });
+        self.tried(names)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn write(&self, temporary: &OsStr, name: &OsStr, content: &[u8], clock: Clock) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.file, temporary, flags, Mode::RUSR | Mode::WUSR)?);
@@ -162,7 +180,7 @@ impl Directory {
 }
 
 /// What a file is called until it is whole.
-fn temporary(name: &OsStr) -> OsString {
+pub(super) fn temporary(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
     temporary.push(".raincheck");

@@ -25,6 +25,14 @@ pub enum SinkError {
         /// What is wrong.
         fault: HaProxyFault,
     },
+    /// A command of the operator's.
+    #[error("`{command}` {fault}")]
+    Command {
+        /// The words of it.
+        command: String,
+        /// What came of it.
+        fault: CommandFault,
+    },
     /// The product takes no key of that size.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -76,6 +84,20 @@ pub enum HaProxyFault {
         "an answer that is none of HAProxy's, to `{command}`; is it HAProxy's stats socket, and HAProxy built with TLS?"
     )]
     Unexpected { command: &'static str },
+}
+
+/// What came of a command that should have gone well.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages are the documentation")]
+pub enum CommandFault {
+    #[error("cannot be run: {0}; check the command and the path")]
+    NotRun(io::Error),
+    #[error("failed ({status}): {said}")]
+    Failed { status: String, said: String },
+    #[error("was not done within {0:?}, and was ended")]
+    TooSlow(Duration),
+    #[error("went well, but nginx has no new workers after {0:?}; its error log says why")]
+    WithoutEffect(Duration),
 }
 
 impl SinkError {
