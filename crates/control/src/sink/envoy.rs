@@ -78,3 +78,6 @@ fn quoted(text: &str) -> String {
 const SEPARATOR: &[u8] = b",\n    ";
 const KEY: &[u8] = b"{\"inline_bytes\": \"";
 const TAIL: &[u8] = b"\n  ]}\n}]}\n";
+
+pub(super) const LIMIT: &str = "Envoy ends a TLS 1.2 session after session_timeout of DownstreamTlsContext, two hours unless \
+    it is set; set it to what accept is (a TLS 1.3 session it ends after two days, for which there is no setting)";

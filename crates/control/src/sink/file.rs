@@ -58,3 +58,6 @@ pub(super) fn push_base64(text: &mut Vec<u8>, bytes: &[u8]) {
 
 /// 80 bytes in base64.
 pub(super) const LONGEST_BASE64: usize = 108;
+
+pub(super) const LIMIT: &str = "whoever reads the file must read it again when it changes; \
+    a HAProxy that only reads it accepts tickets for one to two rotations, as it keeps three keys";

@@ -59,3 +59,7 @@ const NEVER: u64 = 253_402_300_799;
 
 /// In bytes; it has 327 with the longest times.
 const LONGEST_ENTRY: usize = 400;
+
+pub(super) const LIMIT: &str = "h2o ends a session after two hours, which it takes from OpenSSL and has no setting for \
+    (with mode: all it is ssl-session-resumption's lifetime, one hour unless it is set)";
+pub(super) const DELAY: &str = "h2o looks at its file every ten seconds; keep rotate well above that";

@@ -75,6 +75,14 @@ impl HaProxy {
         })
     }
 
+    pub(super) fn limits(&self) -> Vec<String> {
+        let mut limits = vec![LIMIT.to_owned(), ANY_LEVEL.to_owned()];
+        if let StatsSocket::Tcp(address) = &self.socket {
+            limits.push(format!("keys go to {address} unencrypted; take a Unix socket unless that is this machine"));
+        }
+        limits
+    }
+
     /// The names of the keys HAProxy holds: previous, issuing, next. They must have the size of ours.
     async fn slots(&self, wanted: &[Arc<TicketKey>]) -> Result<Vec<KeyName>, SinkError> {
         const COMMAND: &str = "show tls-keys";
@@ -169,7 +177,7 @@ impl fmt::Display for StatsSocket {
 pub struct NoStatsSocket;
 
 /// Keys HAProxy holds.
-const SLOTS: usize = 3;
+pub(super) const SLOTS: usize = 3;
 
 /// HAProxy ends the connection after an answer. An answer that is too long is cut off, and will not be understood.
 async fn converse(
@@ -236,6 +244,11 @@ fn listed(names: &[KeyName]) -> String {
 /// How long HAProxy may take for an answer: it has one in a millisecond, or is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+const LIMIT: &str = "HAProxy ends a session after tune.ssl.lifetime, or after two hours where that is not set (its manual says \
+    300 seconds, its TLS library decides); set it in the global section to the seconds of accept";
+const ANY_LEVEL: &str = "HAProxy asks for level admin only since 3.3: up to 3.2 whoever may open a stats socket, \
+    whatever its level, sees ticket keys and sets them; give each socket a mode and an owner";
 
 #[cfg(test)]
 mod tests;

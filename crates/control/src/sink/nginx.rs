@@ -157,5 +157,8 @@ const SUFFIX: &str = ".key";
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
+pub(super) const LIMIT: &str =
+    "nginx ends a session after ssl_session_timeout, five minutes unless it is set; set it to what accept is";
+
 #[cfg(test)]
 mod tests;
