@@ -4,8 +4,8 @@
 # What the tests run, and the Debian package it is in: clients, backends, and what makes a network namespace.
 test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs python3=python3 socat=socat \
     java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless \
-    gnutls-serv=gnutls-bin haproxy=haproxy nginx=nginx etcd=etcd-server pip3=python3-pip \
-    /usr/share/java/bcprov.jar=libbcprov-java \
+    gnutls-serv=gnutls-bin haproxy=haproxy nginx=nginx h2o=h2o etcd=etcd-server pip3=python3-pip \
+    /usr/share/java/bcprov.jar=libbcprov-java /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps
 # What raincheck is measured against.
 bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream \

@@ -5,6 +5,7 @@
 
 pub mod bad;
 pub mod gnutls;
+pub mod h2o;
 pub mod haproxy;
 pub mod java;
 pub mod nginx;

@@ -19,6 +19,7 @@ use crate::upstream::BODY;
 pub struct Haproxy {
     address: SocketAddr,
     stats: PathBuf,
+    stats_address: SocketAddr,
     config: PathBuf,
     process: Process,
 }
@@ -31,11 +32,16 @@ impl Haproxy {
 
     /// The same, with the ticket keys of a file: of its three, the second seals.
     pub fn start_with_keys(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &KeyFile) -> Self {
-        Self::started(scratch, identity, resumption, &format!("tls-ticket-keys {}", keys.path().display()))
+        Self::start_with_key_file(scratch, identity, resumption, keys.path())
+    }
+
+    /// The same, with a key file that somebody else has written.
+    pub fn start_with_key_file(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &Path) -> Self {
+        Self::started(scratch, identity, resumption, &format!("tls-ticket-keys {}", keys.display()))
     }
 
     fn started(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &str) -> Self {
-        let address = address::unused();
+        let (address, stats_address) = (address::unused(), address::unused());
         let name = format!("haproxy-{}", address.port());
         let stats = scratch.join(&format!("{name}.sock"));
         let both = [&identity.chain, &identity.key].map(|file| fs::read_to_string(file).unwrap()).concat();
@@ -45,7 +51,9 @@ impl Haproxy {
         let config = format!(
             "\
 global
-    stats socket {stats}
+    stats socket {stats} level admin
+    stats socket {stats}.user level user
+    stats socket ipv4@{stats_address} level admin
 defaults
     mode http
     timeout client 1m
@@ -59,7 +67,17 @@ frontend backend
         );
         let config = scratch.write(&format!("{name}.cfg"), config);
         let process = run(scratch, &config, address);
-        Self { address, stats, config, process }
+        Self { address, stats, stats_address, config, process }
+    }
+
+    /// Its stats socket, of level admin; that of level user has `.user` behind it.
+    pub fn stats_socket(&self) -> &Path {
+        &self.stats
+    }
+
+    /// Another of level admin, over TCP.
+    pub fn stats_address(&self) -> SocketAddr {
+        self.stats_address
     }
 
     /// Ends it at once, with all of its connections.

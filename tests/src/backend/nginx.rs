@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::process::Process;
@@ -28,16 +28,27 @@ impl Nginx {
 
     /// The same, with these ticket keys: the first seals.
     pub fn start_with_keys(scratch: &Scratch, identity: &Identity, resumption: Resumption, keys: &[&Key]) -> Self {
-        let address = address::unused();
-        let directory = scratch.join(&format!("nginx-{}", address.port()));
-        fs::create_dir(&directory).unwrap();
-        let site = Site { address, directory, identity: identity.clone(), resumption };
-        let config = site.write_config(keys);
-        let mut command = Command::new("nginx");
-        command.args(["-e", "stderr"]).arg("-p").arg(&site.directory).arg("-c").arg(config);
-        let mut process = Process::start(scratch, &mut command);
-        process.accepts(address);
+        let site = Site::new(scratch, identity, resumption);
+        let directives: String = keys.iter().map(|key| site.write_key(key)).collect();
+        site.write_config(&directives);
+        Self::started(scratch, site)
+    }
+
+    fn started(scratch: &Scratch, site: Site) -> Self {
+        let mut process = Process::start(scratch, Command::new("nginx").args(site.arguments()));
+        process.accepts(site.address);
         Self { site, process }
+    }
+
+    /// Where its configuration is.
+    pub fn config(&self) -> PathBuf {
+        self.site.config()
+    }
+
+    /// Waits until as many workers have left after a reload: each does so after the last answer it owes.
+    pub fn expect_workers_gone(&mut self, count: usize) {
+        let gone = |said: &str| said.matches(" exited with code 0").count() >= count;
+        self.process.says("nginx reloads", |said| gone(said).then_some(()));
     }
 
     /// Replaces the ticket keys, reloads, and waits until the worker of before is gone: it leaves after the last answer
@@ -45,7 +56,8 @@ impl Nginx {
     pub fn replace_keys(&mut self, keys: &[&Key]) {
         let gone = |said: &str| said.matches(" exited with code 0").count();
         let before = gone(&self.process.said());
-        self.site.write_config(keys);
+        let directives: String = keys.iter().map(|key| self.site.write_key(key)).collect();
+        self.site.write_config(&directives);
         self.process.signal("HUP");
         self.process.says("nginx reloads", |said| (gone(said) > before).then_some(()));
     }
@@ -80,6 +92,35 @@ impl Drop for Nginx {
     }
 }
 
+/// An nginx that does not run yet.
+#[derive(Debug)]
+pub struct Prepared(Site);
+
+impl Prepared {
+    /// Writes the configuration, which includes what somebody else writes.
+    pub fn including(scratch: &Scratch, identity: &Identity, resumption: Resumption, file: &Path) -> Self {
+        let site = Site::new(scratch, identity, resumption);
+        site.write_config(&format!("include {};", file.display()));
+        Self(site)
+    }
+
+    /// The words of a command that runs nginx with this configuration.
+    pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned());
+        ["nginx".to_owned()].into_iter().chain(self.0.arguments()).chain(arguments).collect()
+    }
+
+    /// The master's pid file.
+    pub fn pid_file(&self) -> PathBuf {
+        self.0.directory.join("nginx.pid")
+    }
+
+    /// Starts it.
+    pub fn start(self, scratch: &Scratch) -> Nginx {
+        Nginx::started(scratch, self.0)
+    }
+}
+
 /// What does not change with the keys.
 #[derive(Debug)]
 struct Site {
@@ -90,8 +131,24 @@ struct Site {
 }
 
 impl Site {
-    fn write_config(&self, keys: &[&Key]) -> PathBuf {
-        let key_files: String = keys.iter().map(|key| self.write_key(key)).collect();
+    fn new(scratch: &Scratch, identity: &Identity, resumption: Resumption) -> Self {
+        let address = address::unused();
+        let directory = scratch.join(&format!("nginx-{}", address.port()));
+        fs::create_dir(&directory).unwrap();
+        Self { address, directory, identity: identity.clone(), resumption }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.join("nginx.conf")
+    }
+
+    fn arguments(&self) -> [String; 6] {
+        let path = |path: &Path| path.display().to_string();
+        ["-e".into(), "stderr".into(), "-p".into(), path(&self.directory), "-c".into(), path(&self.config())]
+    }
+
+    /// `keys` are directives.
+    fn write_config(&self, keys: &str) {
         let text = format!(
             "\
 daemon off;
@@ -114,7 +171,7 @@ http {{
         ssl_protocols {version};
         ssl_session_cache shared:sessions:1m;
         ssl_session_tickets {tickets};
-        {key_files}
+        {keys}
         location / {{
             return 200 '{body}\\n';
         }}
@@ -128,9 +185,7 @@ http {{
             tickets = if self.resumption == Resumption::SessionIds { "off" } else { "on" },
             body = BODY.trim_end(),
         );
-        let file = self.directory.join("nginx.conf");
-        fs::write(&file, text).unwrap();
-        file
+        fs::write(self.config(), text).unwrap();
     }
 
     /// Writes a key to a file; gives the directive that names it.
