@@ -7,6 +7,7 @@ use std::time::Duration;
 use raincheck_keyring::{Change, Epoch, NodeName};
 
 use crate::Error;
+use crate::sink::SinkError;
 
 /// Something the control plane did, or could not do. Carries key names, never keys.
 #[derive(Debug)]
@@ -80,6 +81,20 @@ pub enum Event {
         /// The node that has it.
         node: NodeName,
     },
+    /// A product has the keys of a ring.
+    SinkHolds {
+        /// The product, as it is called in the configuration.
+        sink: String,
+        /// The ring's.
+        epoch: Epoch,
+    },
+    /// A product could not be given its keys. It is tried again; the same complaint is not repeated.
+    SinkFailed {
+        /// The product, as it is called in the configuration.
+        sink: String,
+        /// What is wrong, where, and the remedy.
+        error: SinkError,
+    },
     /// The key file lies on a file system that is not tmpfs or ramfs, so its keys are on a disk.
     FileOnDisk {
         /// The file.
@@ -101,7 +116,9 @@ impl Event {
             | Self::SourceFailed { .. }
             | Self::Back { .. }
             | Self::Promoted { .. }
-            | Self::Superseded { .. } => &[],
+            | Self::Superseded { .. }
+            | Self::SinkHolds { .. }
+            | Self::SinkFailed { .. } => &[],
         }
     }
 }
@@ -134,6 +151,8 @@ impl fmt::Display for Event {
                 heard.as_secs(),
                 Listed(changes)
             ),
+            Self::SinkHolds { sink, epoch } => write!(f, "sink {sink} has epoch {epoch}"),
+            Self::SinkFailed { sink, error } => write!(f, "sink {sink}: {error}"),
             Self::Back { source } => write!(f, "{source} gives keys again"),
             Self::Promoted { epoch } => write!(f, "promoted: the keys are made here from epoch {epoch} on"),
             Self::Superseded { by, node } => write!(

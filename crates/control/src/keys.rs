@@ -197,6 +197,11 @@ impl Keys {
         self.shared.published.send_replace(epoch);
     }
 
+    /// Tells of something that happened to the keys elsewhere.
+    pub(crate) fn tell(&self, event: Event) {
+        self.report([event]);
+    }
+
     fn report(&self, events: impl IntoIterator<Item = Event>) {
         events.into_iter().for_each(&self.shared.observer);
     }

@@ -85,6 +85,14 @@ impl Sink {
         Promise { keys, accept: lasts.map_or(schedule.accept, |lasts| lasts.min(schedule.accept)), limits }
     }
 
+    /// How long after a push the product opens with the new keys.
+    pub(crate) fn notices_after(&self) -> Duration {
+        match self {
+            Self::H2o(_) => h2o::LOOKS_EVERY,
+            Self::HaProxy(_) | Self::Nginx(_) | Self::Envoy(_) | Self::File(_) => Duration::ZERO,
+        }
+    }
+
     /// The product's name, as the configuration file has it; `file` is none.
     pub fn name(&self) -> &'static str {
         match self {

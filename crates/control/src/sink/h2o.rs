@@ -9,6 +9,7 @@
 //! h2o looks at the file every ten seconds, and takes it for another one if the second of its last change is another.
 
 use std::io::Write;
+use std::time::Duration;
 
 use raincheck_keyring::{KeyName, Layout};
 use zeroize::Zeroizing;
@@ -62,4 +63,6 @@ const LONGEST_ENTRY: usize = 400;
 
 pub(super) const LIMIT: &str = "h2o ends a session after two hours, which it takes from OpenSSL and has no setting for \
     (with mode: all it is ssl-session-resumption's lifetime, one hour unless it is set)";
+/// Ten seconds, and one for good measure.
+pub(super) const LOOKS_EVERY: Duration = Duration::from_secs(11);
 pub(super) const DELAY: &str = "h2o looks at its file every ten seconds; keep rotate well above that";
