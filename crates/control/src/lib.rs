@@ -5,6 +5,7 @@
 //! drives the source ([`Keys::run`]). Nothing here prints: what happened is an [`Event`] for the observer given to
 //! [`Keys::start`].
 
+pub mod admin;
 pub mod agent;
 mod clock;
 mod error;

@@ -4,12 +4,9 @@
 //! (`stats_socket`, `commands`). Both read what the workers count, and nobody waits for anybody.
 
 mod commands;
-mod conversations;
 mod http;
 mod metrics;
 mod observed;
-mod process;
-mod prometheus;
 mod rates;
 mod stats_socket;
 mod status;

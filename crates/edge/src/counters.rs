@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use raincheck_control::admin::prometheus::Buckets;
 use raincheck_keyring::{Change, KeyName, KeyState, Ring};
 use raincheck_tls::{ClientOutcome, Closed, Kind, Outcome, Reason};
 use rustls::ProtocolVersion;
@@ -100,6 +101,11 @@ impl<const N: usize> Histogram<N> {
             sum += bucket.value();
             (*bound, sum)
         })
+    }
+
+    /// All of that, for a page of metrics.
+    pub fn snapshot(&self) -> Buckets<impl Iterator<Item = (Duration, u64)>> {
+        Buckets { cumulative: self.cumulative(), sum: self.sum(), count: self.count() }
     }
 
     /// How many there were.

@@ -1,21 +1,14 @@
 //! The admin address: metrics for machines, status for people, health for both.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use hyper::service::service_fn;
-use hyper::{Method, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use hyper::{Method, StatusCode};
+use raincheck_control::admin::prometheus::CONTENT_TYPE;
+use raincheck_control::admin::{Conversations, Page, converse, pause_after};
+use tokio::net::TcpListener;
 
-use super::conversations::{Conversations, pause_after};
 use super::observed::{Observed, Phase};
-use super::{metrics, prometheus, status};
+use super::{metrics, status};
 
 /// Answers on `listener`, for ever.
 pub(super) async fn serve(listener: TcpListener, observed: Arc<Observed>) {
@@ -25,8 +18,7 @@ pub(super) async fn serve(listener: TcpListener, observed: Arc<Observed>) {
             Ok((tcp, _)) => {
                 let observed = Arc::clone(&observed);
                 conversations.begin(async move {
-                    // Whoever takes longer than that for a question and an answer is not asking.
-                    let _ = timeout(LIFETIME, converse(tcp, &observed)).await;
+                    converse(tcp, |request| answer(&observed, request.method(), request.uri().path())).await;
                 });
             }
             Err(error) => pause_after(error).await,
@@ -34,35 +26,19 @@ pub(super) async fn serve(listener: TcpListener, observed: Arc<Observed>) {
     }
 }
 
-/// One question and its answer.
-async fn converse(tcp: TcpStream, observed: &Observed) {
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-        let response = answer(observed, request.method(), request.uri().path());
-        std::future::ready(Ok::<_, Infallible>(response))
-    });
-    // A client that breaks HTTP, or leaves, has nobody here who would want to know.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .keep_alive(false)
-        .half_close(true)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(tcp), service)
-        .await;
-}
-
-fn answer(observed: &Observed, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(observed: &Observed, method: &Method, path: &str) -> Page {
     // hyper leaves the body of an answer to HEAD out by itself.
     let is_read = method == Method::GET || method == Method::HEAD;
-    let page = match path {
-        _ if !is_read => Page::plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"),
+    match path {
+        _ if !is_read => Page::only("GET, HEAD", "only GET and HEAD are answered here\n"),
         "/" => Page::html(INDEX),
-        "/metrics" => Page::ok(prometheus::CONTENT_TYPE, metrics::render(observed)),
+        "/metrics" => Page::ok(CONTENT_TYPE, metrics::render(observed)),
         "/healthz" => Page::plain(StatusCode::OK, "ok\n"),
         "/readyz" => readiness(observed.phase()),
         "/status" => Page::html(status::PAGE),
         "/status.json" => Page::ok("application/json", status::json(observed).to_string()),
         _ => Page::plain(StatusCode::NOT_FOUND, "not found; / lists what there is\n"),
-    };
-    page.into_response()
+    }
 }
 
 fn readiness(phase: Phase) -> Page {
@@ -76,39 +52,6 @@ fn readiness(phase: Phase) -> Page {
     }
 }
 
-struct Page {
-    status: StatusCode,
-    content_type: &'static str,
-    body: Bytes,
-}
-
-impl Page {
-    fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, content_type, body: body.into() }
-    }
-
-    fn html(body: &'static str) -> Self {
-        Self::ok("text/html; charset=utf-8", body)
-    }
-
-    fn plain(status: StatusCode, body: &'static str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
-    }
-
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::builder()
-            .status(self.status)
-            .header(CONTENT_TYPE, self.content_type)
-            .header(CACHE_CONTROL, "no-store")
-            .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .header(CONTENT_SECURITY_POLICY, POLICY);
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            response = response.header(ALLOW, "GET, HEAD");
-        }
-        response.body(Full::new(self.body)).expect("the headers are constants")
-    }
-}
-
 const INDEX: &str = "<!doctype html>
 <html lang=\"en\"><title>raincheck</title>
 <h1>raincheck</h1>
@@ -119,13 +62,3 @@ const INDEX: &str = "<!doctype html>
 </ul>
 </html>
 ";
-
-/// The status page brings its script and style along; nothing comes from elsewhere.
-const POLICY: &str = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// How long a connection may last.
-const LIFETIME: Duration = Duration::from_secs(10);
-
-/// Bytes of request line and headers.
-const LARGEST_HEAD: usize = 16 * 1024;

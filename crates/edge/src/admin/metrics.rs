@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use raincheck_control::admin::process;
+use raincheck_control::admin::prometheus::{Exposition, Family};
 use raincheck_keyring::KeyState;
 use raincheck_tls::{Kind, Reason};
 
 use super::observed::Observed;
-use super::process;
-use super::prometheus::{Exposition, Family};
 use crate::counters::{Failure, How, Purpose, Side};
 use crate::server::Snapshot;
 use crate::service::Service;
@@ -23,7 +23,7 @@ pub(super) fn render(observed: &Observed) -> String {
     connections(&mut page, &snapshot);
     upstreams(&mut page, &snapshot);
     edge(&mut page, &snapshot);
-    this_process(&mut page, observed);
+    process::describe(&mut page, observed.started_at());
     page.finish()
 }
 
@@ -55,8 +55,8 @@ fn handshakes(page: &mut Exposition, snapshot: &Snapshot) {
     let mut time = page.histogram("raincheck_handshake_seconds", "Time from the beginning to the end of a handshake.");
     for service in &snapshot.services {
         let listener = ("listener", service.name.as_str());
-        time.buckets(&[listener, ("kind", "full")], &service.counters.full_seconds);
-        time.buckets(&[listener, ("kind", "resumed")], &service.counters.resumed_seconds);
+        time.buckets(&[listener, ("kind", "full")], service.counters.full_seconds.snapshot());
+        time.buckets(&[listener, ("kind", "resumed")], service.counters.resumed_seconds.snapshot());
     }
     per_listener(page.counter("raincheck_session_cache_lookups_total", "Sessions looked for by ID."), snapshot, |of| {
         of.sessions.lookups_and_misses().0
@@ -99,7 +99,7 @@ fn tickets(page: &mut Exposition, snapshot: &Snapshot) {
     )
     .sample(&[], snapshot.tickets.foreign().0);
     page.histogram("raincheck_ticket_age_seconds", "Time since the ticket, or session, that resumed was made.")
-        .buckets(&[], &snapshot.tickets.age_seconds);
+        .buckets(&[], snapshot.tickets.age_seconds.snapshot());
 }
 
 fn connections(page: &mut Exposition, snapshot: &Snapshot) {
@@ -204,23 +204,6 @@ fn edge(page: &mut Exposition, snapshot: &Snapshot) {
     page.gauge("raincheck_workers", "Threads that serve.").sample(&[], snapshot.workers);
     page.gauge("raincheck_build_info", "Always 1; the version is the label.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-}
-
-/// The names that Prometheus' own client libraries use.
-fn this_process(page: &mut Exposition, observed: &Observed) {
-    page.counter("process_cpu_seconds_total", "Processor time used.").sample(&[], process::cpu_time().as_secs_f64());
-    page.gauge("process_start_time_seconds", "When the edge started, since 1970.")
-        .sample(&[], observed.started_at().as_secs_f64());
-    if let Some(memory) = process::memory() {
-        page.gauge("process_resident_memory_bytes", "Memory in RAM.").sample(&[], memory.resident);
-        page.gauge("process_virtual_memory_bytes", "Addresses taken.").sample(&[], memory.virtual_size);
-    }
-    if let Some(open) = process::open_descriptors() {
-        page.gauge("process_open_fds", "Descriptors open now.").sample(&[], open);
-    }
-    if let Some(most) = process::most_descriptors() {
-        page.gauge("process_max_fds", "Descriptors there may be.").sample(&[], most);
-    }
 }
 
 fn per_listener(mut family: Family<'_>, snapshot: &Snapshot, value: impl Fn(&Service) -> u64) {

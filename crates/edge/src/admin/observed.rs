@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
-use raincheck_keyring::{Entry, UnixTime};
 use tokio::sync::watch;
 
 use super::rates::{Meters, Rates, Totals};
@@ -143,12 +142,6 @@ pub(super) fn totals(service: &Service) -> Totals {
     let counters = &service.counters;
     let (handshakes, full) = counters.handshakes_and_full();
     Totals { connections: counters.connections.value(), handshakes, full, bytes_out: counters.bytes_out.value() }
-}
-
-/// How long a key has been in its state.
-pub(super) fn key_age(entry: &Entry) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixTime::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)).since(entry.since)
 }
 
 fn totals_by_listener(snapshot: &Snapshot) -> impl Iterator<Item = (&str, Totals)> {

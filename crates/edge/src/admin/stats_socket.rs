@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, str};
 
+use raincheck_control::admin::{Conversations, pause_after};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -14,7 +15,6 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::commands::{self, Command, Reply};
-use super::conversations::{Conversations, pause_after};
 use super::observed::Observed;
 
 /// The socket's file. It goes when this is dropped.

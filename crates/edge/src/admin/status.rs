@@ -5,10 +5,10 @@ mod server;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use raincheck_keyring::Schedule;
+use raincheck_control::admin::keys_json;
 use serde_json::{Map, Value, json};
 
-use super::observed::{Observed, key_age, totals};
+use super::observed::{Observed, totals};
 use super::rates::{Rates, Totals};
 use crate::counters::{Failure, How, ListenerCounters, Side};
 use crate::server::Snapshot;
@@ -36,7 +36,7 @@ pub(super) fn json(observed: &Observed) -> Value {
         "rates": rates(&observed.rates(&snapshot)),
         "upstream_rates": upstream_rates(&observed.upstream_rates(&snapshot)),
         "listeners": snapshot.services.iter().map(|service| listener(service, &snapshot)).collect::<Vec<_>>(),
-        "keys": keys(&snapshot),
+        "keys": keys_json(&snapshot.keys, &snapshot.key_source),
         "foreign_tickets": foreign(&snapshot),
         "upstreams": snapshot.upstreams.iter().map(|of| upstream(of)).collect::<Vec<_>>(),
     })
@@ -95,32 +95,6 @@ fn handshakes(counters: &ListenerCounters) -> Vec<Value> {
             json!({ "version": version, "kind": kind.as_str(), "reason": reason, "count": count })
         })
         .collect()
-}
-
-/// Names and ages, never keys.
-fn keys(snapshot: &Snapshot) -> Value {
-    let Schedule { rotate, accept, chain, patience } = snapshot.keys.schedule();
-    let ring = snapshot.keys.ring();
-    let entries = ring.entries().map(|entry| {
-        json!({
-            "name": entry.key.name().to_string(),
-            "state": entry.state.as_str(),
-            "age": key_age(entry).as_secs_f64(),
-        })
-    });
-    json!({
-        "source": snapshot.keys.source_name(),
-        "from": snapshot.key_source.place(),
-        "standing": snapshot.keys.standing().borrow().as_str(),
-        "epoch": ring.epoch().to_string(),
-        "schedule": {
-            "rotate": rotate.as_secs_f64(),
-            "accept": accept.as_secs_f64(),
-            "chain": chain.as_secs_f64(),
-            "patience": patience.as_secs_f64(),
-        },
-        "ring": entries.collect::<Vec<_>>(),
-    })
 }
 
 /// Tickets under keys this node never had, and the ten names seen most.

@@ -3,8 +3,9 @@
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
+use raincheck_control::admin::process;
+
 use crate::admin::observed::{Observed, Phase, totals};
-use crate::admin::process;
 use crate::admin::rates::Totals;
 use crate::server::Snapshot;
 

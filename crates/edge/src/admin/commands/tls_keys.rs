@@ -2,10 +2,10 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::{Engine, decoded_len_estimate};
+use raincheck_control::admin::key_age;
 use raincheck_keyring::{KeySize, Layout, TicketKey};
 use zeroize::Zeroizing;
 
-use crate::admin::observed::key_age;
 use crate::server::Snapshot;
 
 /// The references there are, or the keys of one: names, states and ages (seconds in that state) where HAProxy shows the

@@ -4,34 +4,33 @@
 //! what is left to write is these few lines.
 
 use std::fmt::{Display, Write as _};
-
-use crate::counters::Histogram;
+use std::time::Duration;
 
 /// The content type of what [`Exposition::finish`] gives.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A page of metrics that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Exposition(String);
+pub struct Exposition(String);
 
 impl Exposition {
     /// Begins a metric that only grows; its name ends in `_total`.
-    pub(super) fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, "counter", help)
     }
 
     /// Begins a metric that goes up and down.
-    pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, "gauge", help)
     }
 
     /// Begins a metric of durations.
-    pub(super) fn histogram(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub fn histogram(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, "histogram", help)
     }
 
     /// The page.
-    pub(super) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.0
     }
 
@@ -44,32 +43,36 @@ impl Exposition {
 
 /// The samples of one metric.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub struct Family<'a> {
     text: &'a mut String,
     name: &'static str,
 }
 
 /// Names and values of a sample's labels.
-pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Family<'_> {
     /// Adds a sample.
-    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl Display) -> &mut Self {
+    pub fn sample(&mut self, labels: Labels<'_>, value: impl Display) -> &mut Self {
         self.line("", labels, None, value);
         self
     }
 
     /// Adds a histogram, in seconds.
-    pub(super) fn buckets<const N: usize>(&mut self, labels: Labels<'_>, histogram: &Histogram<N>) -> &mut Self {
+    pub fn buckets(
+        &mut self,
+        labels: Labels<'_>,
+        buckets: Buckets<impl Iterator<Item = (Duration, u64)>>,
+    ) -> &mut Self {
         let mut within = 0;
-        for (bound, count) in histogram.cumulative() {
+        for (bound, count) in buckets.cumulative {
             within = count;
             self.line("_bucket", labels, Some(&bound.as_secs_f64().to_string()), count);
         }
-        // Workers count on meanwhile; no bucket may have more than the last.
-        let count = histogram.count().max(within);
+        // Others count on meanwhile; no bucket may have more than the last.
+        let count = buckets.count.max(within);
         self.line("_bucket", labels, Some("+Inf"), count);
-        self.line("_sum", labels, None, histogram.sum().as_secs_f64());
+        self.line("_sum", labels, None, buckets.sum.as_secs_f64());
         self.line("_count", labels, None, count);
         self
     }
@@ -86,14 +89,23 @@ impl Family<'_> {
     }
 }
 
+/// What a histogram has counted.
+#[derive(Debug)]
+pub struct Buckets<C> {
+    /// Each upper bound with how many took no longer, the lowest first.
+    pub cumulative: C,
+    /// How long all took together.
+    pub sum: Duration,
+    /// How many there were.
+    pub count: u64,
+}
+
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -119,12 +131,10 @@ mod tests {
 
     #[test]
     fn histograms_are_cumulative() {
-        let histogram = Histogram::new([Duration::from_micros(250), Duration::from_secs(1)]);
-        for millis in [0, 500, 1000, 1500] {
-            histogram.observe(Duration::from_millis(millis));
-        }
+        let cumulative = [(250, 1), (1_000_000, 3)].map(|(bound, count)| (Duration::from_micros(bound), count));
+        let buckets = Buckets { cumulative: cumulative.into_iter(), sum: Duration::from_secs(3), count: 4 };
         let mut page = Exposition::default();
-        page.histogram("h", "Time.").buckets(&[("kind", "full")], &histogram);
+        page.histogram("h", "Time.").buckets(&[("kind", "full")], buckets);
         let expected = [
             "# HELP h Time.",
             "# TYPE h histogram",

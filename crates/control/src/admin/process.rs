@@ -7,23 +7,42 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::prometheus::Exposition;
+
+/// All of it, by the names that Prometheus' own client libraries use. `started_at` is since 1970.
+pub fn describe(page: &mut Exposition, started_at: Duration) {
+    page.counter("process_cpu_seconds_total", "Processor time used.").sample(&[], cpu_time().as_secs_f64());
+    page.gauge("process_start_time_seconds", "When the process started, since 1970.")
+        .sample(&[], started_at.as_secs_f64());
+    if let Some(memory) = memory() {
+        page.gauge("process_resident_memory_bytes", "Memory in RAM.").sample(&[], memory.resident);
+        page.gauge("process_virtual_memory_bytes", "Addresses taken.").sample(&[], memory.virtual_size);
+    }
+    if let Some(open) = open_descriptors() {
+        page.gauge("process_open_fds", "Descriptors open now.").sample(&[], open);
+    }
+    if let Some(most) = most_descriptors() {
+        page.gauge("process_max_fds", "Descriptors there may be.").sample(&[], most);
+    }
+}
+
 /// Processor time used so far, by all threads.
-pub(super) fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
 /// Memory, in bytes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) struct Memory {
+pub struct Memory {
     /// In RAM.
-    pub(super) resident: u64,
+    pub resident: u64,
     /// Addresses taken.
-    pub(super) virtual_size: u64,
+    pub virtual_size: u64,
 }
 
 /// Memory as it is now (`/proc/self/status`).
-pub(super) fn memory() -> Option<Memory> {
+pub fn memory() -> Option<Memory> {
     Memory::parse(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
@@ -42,7 +61,7 @@ impl Memory {
 ///
 /// Linux 6.2 and newer say it as the directory's size; before, somebody has to count, which with 100,000 connections is
 /// not done in a moment.
-pub(super) fn open_descriptors() -> Option<u64> {
+pub fn open_descriptors() -> Option<u64> {
     let directory = Path::new("/proc/self/fd");
     match fs::metadata(directory).ok()?.len() {
         0 => Some(fs::read_dir(directory).ok()?.count().saturating_sub(1) as u64), // less the one that counts
@@ -51,12 +70,12 @@ pub(super) fn open_descriptors() -> Option<u64> {
 }
 
 /// How many descriptors there may be; none if there is no limit.
-pub(super) fn most_descriptors() -> Option<u64> {
+pub fn most_descriptors() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
 /// What the machine is called.
-pub(super) fn host_name() -> Option<String> {
+pub fn host_name() -> Option<String> {
     Some(fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim_end().to_owned())
 }
 

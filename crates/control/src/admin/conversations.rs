@@ -12,14 +12,14 @@ use tokio::time::sleep;
 /// A newcomer beyond that ends the oldest: an answer takes a moment, so the oldest is one that does not ask. Whoever holds
 /// connections open and says nothing keeps nobody else from asking.
 #[derive(Debug, Default)]
-pub(super) struct Conversations {
+pub struct Conversations {
     tasks: JoinSet<()>,
     oldest_first: VecDeque<AbortHandle>,
 }
 
 impl Conversations {
     /// Begins one.
-    pub(super) fn begin(&mut self, conversation: impl Future<Output = ()> + Send + 'static) {
+    pub fn begin(&mut self, conversation: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.oldest_first.retain(|task| !task.is_finished());
         while self.oldest_first.len() >= MOST {
@@ -30,7 +30,7 @@ impl Conversations {
 }
 
 /// Waits a moment after an accept failed: out of descriptors, for one, is over when connections end.
-pub(super) async fn pause_after(_error: io::Error) {
+pub async fn pause_after(_error: io::Error) {
     sleep(ACCEPT_AGAIN).await;
 }
 
