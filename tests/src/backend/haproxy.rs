@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,8 +67,10 @@ frontend backend
             both = both.display(),
         );
         let config = scratch.write(&format!("{name}.cfg"), config);
-        let process = run(scratch, &config, address);
-        Self { address, stats, stats_address, config, process }
+        let process = Process::start(scratch, &mut command(&config));
+        let mut haproxy = Self { address, stats, stats_address, config, process };
+        haproxy.expect_listening();
+        haproxy
     }
 
     /// Its stats socket, of level admin; that of level user has `.user` behind it.
@@ -87,7 +90,17 @@ frontend backend
 
     /// Starts it again after that, with a ticket key and sessions that are new.
     pub fn restart(&mut self, scratch: &Scratch) {
-        self.process = run(scratch, &self.config, self.address);
+        self.process = Process::start(scratch, &mut command(&self.config));
+        self.expect_listening();
+    }
+
+    /// Its sockets are there one after the other; a stats socket of before may be in the place of the new one.
+    fn expect_listening(&mut self) {
+        self.process.accepts(self.address);
+        self.process.accepts(self.stats_address);
+        for stats in [self.stats.clone(), self.stats.with_extension("sock.user")] {
+            self.process.says("HAProxy's stats socket", |_| UnixStream::connect(&stats).ok().map(drop));
+        }
     }
 
     /// Stops it in its tracks, until [`thaw`](Self::thaw): connections are accepted by the kernel alone.
@@ -120,8 +133,8 @@ impl Backend for Haproxy {
     }
 }
 
-fn run(scratch: &Scratch, config: &Path, address: SocketAddr) -> Process {
-    let mut process = Process::start(scratch, Command::new("haproxy").arg("-db").arg("-f").arg(config));
-    process.accepts(address);
-    process
+fn command(config: &Path) -> Command {
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(config);
+    command
 }

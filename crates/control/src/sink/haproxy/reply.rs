@@ -115,6 +115,8 @@ fn contains(answer: &[u8], words: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -164,6 +166,22 @@ mod tests {
     fn references_are_files() {
         assert_eq!(references(b"# id (file)\n0 (keys 5)\n1 (/run/a(b))\n\n"), ["keys 5", "/run/a(b)"]);
         assert!(references(b"# id (file)\n\n").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_strange(at in 0usize..400, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut broken = answer(80).into_bytes();
+            let at = at.min(broken.len());
+            broken.splice(at..broken.len().min(at + bytes.len() / 2), bytes.iter().copied());
+            for answer in [&broken, &bytes] {
+                references(answer);
+                set(answer);
+                if let Shown::Slots(slots) = shown(answer) {
+                    prop_assert!(slots.names.len() == 3 && matches!(slots.bytes, 48 | 80));
+                }
+            }
+        }
     }
 
     fn answer(bytes: usize) -> String {
