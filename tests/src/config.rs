@@ -14,6 +14,7 @@ pub struct Config {
     edge: Vec<(String, String)>,
     keys: Vec<(String, String)>,
     key_file: Option<PathBuf>,
+    key_servers: Vec<(String, String)>,
     listeners: Vec<Listener>,
     upstreams: Vec<Upstream>,
     admin: SocketAddr,
@@ -48,6 +49,7 @@ impl Config {
             edge: vec![("workers".into(), "2".into())],
             keys: Vec::new(),
             key_file: None,
+            key_servers: Vec::new(),
             listeners: Vec::new(),
             upstreams: Vec::new(),
             admin,
@@ -59,6 +61,18 @@ impl Config {
     /// Takes the ticket keys from a file.
     pub fn key_file(mut self, path: &Path) -> Self {
         self.key_file = Some(path.to_owned());
+        self
+    }
+
+    /// Takes the ticket keys from these URLs, as the node of this name.
+    pub fn key_servers(mut self, urls: &[String], node: &str, ca: &Path, identity: &Identity) -> Self {
+        self.key_servers = source_http(urls, ca, Some(identity));
+        self.keys("node", quoted(node))
+    }
+
+    /// Sets a key of `[keys.http]` to a TOML value.
+    pub fn key_server(mut self, key: &str, value: impl Display) -> Self {
+        set(&mut self.key_servers, key, value);
         self
     }
 
@@ -118,6 +132,10 @@ impl Config {
             line(&mut text, "source", quoted("file"));
             table(&mut text, "[keys.file]", &[]);
             line(&mut text, "path", quoted(path.display()));
+        }
+        if !self.key_servers.is_empty() {
+            line(&mut text, "source", quoted("http"));
+            table(&mut text, "[keys.http]", &self.key_servers);
         }
         self.listeners.iter().for_each(|listener| listener.write(&mut text));
         self.upstreams.iter().for_each(|upstream| upstream.write(&mut text));
@@ -230,18 +248,30 @@ pub fn quoted(text: impl Display) -> String {
     format!("\"{text}\"")
 }
 
-fn set(settings: &mut Vec<(String, String)>, key: &str, value: impl Display) {
+/// `[keys.http]`.
+pub(crate) fn source_http(urls: &[String], ca: &Path, identity: Option<&Identity>) -> Vec<(String, String)> {
+    let urls: Vec<String> = urls.iter().map(quoted).collect();
+    let mut settings = vec![("url".to_owned(), format!("[{}]", urls.join(", ")))];
+    settings.push(("ca".to_owned(), quoted(ca.display())));
+    if let Some(identity) = identity {
+        settings.push(("certificate".to_owned(), quoted(identity.chain.display())));
+        settings.push(("key".to_owned(), quoted(identity.key.display())));
+    }
+    settings
+}
+
+pub(crate) fn set(settings: &mut Vec<(String, String)>, key: &str, value: impl Display) {
     settings.retain(|(name, _)| name != key);
     settings.push((key.to_owned(), value.to_string()));
 }
 
-fn table(text: &mut String, header: &str, settings: &[(String, String)]) {
+pub(crate) fn table(text: &mut String, header: &str, settings: &[(String, String)]) {
     writeln!(text, "\n{header}").unwrap();
     for (key, value) in settings {
         line(text, key, value);
     }
 }
 
-fn line(text: &mut String, key: &str, value: impl Display) {
+pub(crate) fn line(text: &mut String, key: &str, value: impl Display) {
     writeln!(text, "{key} = {value}").unwrap();
 }

@@ -16,6 +16,7 @@ pub mod etcd;
 pub mod hello;
 pub mod java;
 pub mod key_file;
+pub mod keys;
 pub mod metrics;
 pub mod naive;
 pub mod namespace;

@@ -19,7 +19,7 @@ mod rotation;
 mod solitude;
 mod taking;
 
-pub use fleet::{CannotPromote, Member};
+pub use fleet::{CannotPromote, Member, Role, Withheld};
 pub(crate) use rotation::Due;
 pub use solitude::Standing;
 

@@ -15,6 +15,7 @@ pub mod fleet;
 mod fresh;
 pub mod https;
 mod keys;
+pub mod serve;
 pub mod sink;
 pub mod source;
 
@@ -24,5 +25,5 @@ pub use error::{
 };
 pub use event::Event;
 pub use fresh::fresh_key;
-pub use keys::{CannotPromote, Keys, Member, Prepared, Standing};
+pub use keys::{CannotPromote, Keys, Member, Prepared, Role, Standing, Withheld};
 pub use source::KeySource;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use raincheck_control::KeySource;
+use raincheck_control::serve::{Serve, Setup};
 use raincheck_keyring::Schedule;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
@@ -17,7 +18,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 
 use crate::certificate::Certificates;
-use draft::Draft;
+use draft::{Draft, Purpose};
 
 mod address;
 mod check;
@@ -30,6 +31,7 @@ mod keys;
 mod listener;
 mod raw;
 mod reader;
+mod serve;
 mod server;
 mod upstream;
 mod upstream_tls;
@@ -54,7 +56,9 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Where ticket keys come from and how long each serves.
     pub keys: Keys,
-    /// At least one; no two have a name or an address in common.
+    /// Whom `raincheck keys serve` hands the keys out to.
+    pub serve: Option<Serve>,
+    /// No two have a name or an address in common. At least one, if [`serve`](Self::serve) is none.
     pub listeners: Vec<Listener>,
     /// What [`Listener::upstream`] counts in; no two have a name in common.
     pub upstreams: Vec<Upstream>,
@@ -68,7 +72,17 @@ impl Config {
     /// # Errors
     /// All that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        Draft::from_file(path).finish()
+        Draft::from_file(path).finish(Purpose::Any)
+    }
+
+    /// Reads the configuration file of a server of keys. Gives what is odd about it, too.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn to_serve_keys(path: &Path) -> Result<(Setup, Vec<String>), ConfigErrors> {
+        let config = Draft::from_file(path).finish(Purpose::ServeKeys)?;
+        let serve = config.serve.expect("that is what it is for");
+        Ok((Setup { source: config.keys.source, schedule: config.keys.schedule, serve }, config.warnings))
     }
 
     /// What the command line asks for, on top of the file that it names, if it does. With no flag at all: a demonstration
@@ -79,7 +93,7 @@ impl Config {
     pub fn from_flags(flags: &EdgeFlags) -> Result<Self, ConfigErrors> {
         let mut draft = flags.config.as_deref().map_or_else(Draft::default, Draft::from_file);
         draft.add(flags);
-        draft.finish()
+        draft.finish(Purpose::Edge)
     }
 }
 

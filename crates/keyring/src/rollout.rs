@@ -110,6 +110,11 @@ impl Rollout {
         self.nodes.iter()
     }
 
+    /// What is known of that node; none if rotation does not wait for it.
+    pub fn holding(&self, node: &NodeName) -> Option<Holding> {
+        self.nodes.get(node).copied()
+    }
+
     /// The nodes that have not acknowledged the newest ring, by name.
     pub fn lacking(&self) -> impl Iterator<Item = &NodeName> {
         self.nodes.iter().filter(|(_, holding)| holding.epoch < self.epoch).map(|(node, _)| node)

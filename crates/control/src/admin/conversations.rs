@@ -7,25 +7,38 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Connections that ask, no more than [`MOST`] at once. All end when this is dropped.
+/// Connections that ask, no more than so many at once. All end when this is dropped.
 ///
 /// A newcomer beyond that ends the oldest: an answer takes a moment, so the oldest is one that does not ask. Whoever holds
 /// connections open and says nothing keeps nobody else from asking.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conversations {
+    most: usize,
     tasks: JoinSet<()>,
     oldest_first: VecDeque<AbortHandle>,
 }
 
 impl Conversations {
+    /// `most` at once.
+    pub fn with_room(most: usize) -> Self {
+        Self { most, tasks: JoinSet::new(), oldest_first: VecDeque::new() }
+    }
+
     /// Begins one.
     pub fn begin(&mut self, conversation: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.oldest_first.retain(|task| !task.is_finished());
-        while self.oldest_first.len() >= MOST {
+        while self.oldest_first.len() >= self.most {
             self.oldest_first.pop_front().inspect(AbortHandle::abort);
         }
         self.oldest_first.push_back(self.tasks.spawn(conversation));
+    }
+}
+
+impl Default for Conversations {
+    /// As many as people and their machines may have.
+    fn default() -> Self {
+        Self::with_room(MOST)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use raincheck_keyring::{Epoch, Holding, NodeName, Ring};
 use tokio::sync::watch;
 
-use super::{Keys, Standing};
+use super::{Control, Keys, Standing};
 use crate::Event;
 use crate::clock::Moment;
 use crate::source::Source;
@@ -50,6 +50,38 @@ impl Keys {
         };
         self.shared.acknowledged.notify_one();
         self.report(superseded);
+    }
+
+    /// A node asks for the ring, and can open with that of epoch `held`: it is registered, unless it was. One that has less
+    /// than it had has started anew, and is registered anew. Says whether that was so.
+    pub fn heard(&self, node: &NodeName, held: Epoch) -> bool {
+        let known = self.control().fleet.holding(node);
+        let is_new = known.is_none_or(|holding| holding.lapsed || held < holding.epoch);
+        if is_new {
+            self.registered(node.clone(), held);
+        }
+        self.acknowledged(node, held);
+        is_new
+    }
+
+    /// The ring as it may be handed on: never one that a node has made for itself alone, and not by a server in whose place
+    /// another one makes keys.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub fn offered(&self) -> Result<Arc<Ring>, Withheld> {
+        let control = self.control();
+        let is_supplied = *self.shared.standing.borrow() == Standing::Supplied && control.has_heard;
+        match control.role() {
+            Role::Superseded => Err(Withheld::Superseded),
+            Role::Standby if !is_supplied => Err(Withheld::NoRing),
+            Role::Standby | Role::Primary => Ok(self.load_full()),
+        }
+    }
+
+    /// What this node is to those that are served from here.
+    pub fn role(&self) -> Role {
+        self.control().role()
     }
 
     /// `node` has not been heard of for as long as its registration lasts.
@@ -99,6 +131,52 @@ impl Keys {
         self.report([event]);
         Ok(epoch)
     }
+}
+
+impl Control {
+    fn role(&self) -> Role {
+        match (self.source.is_remote(), self.superseded) {
+            (true, _) => Role::Standby,
+            (false, Some(_)) => Role::Superseded,
+            (false, None) => Role::Primary,
+        }
+    }
+}
+
+/// What a server of keys is to its nodes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Its keys are made there, or read from a file.
+    Primary,
+    /// It hands on what another server makes, and makes none itself.
+    Standby,
+    /// Another server was promoted while this one made keys.
+    Superseded,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Primary, Self::Standby, Self::Superseded];
+
+    /// The word for it, in status and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Why there is no ring to hand on.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Withheld {
+    /// A standby has heard nothing of the server it follows, or nothing for too long.
+    #[error("this standby has no ring of the server it follows; look at that one, or promote this one")]
+    NoRing,
+    /// Another server makes the keys now.
+    #[error("another server was promoted and makes the keys now; end this one, or have it follow the other")]
+    Superseded,
 }
 
 /// A node that is served from here.

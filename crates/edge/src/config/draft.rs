@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use raincheck_control::serve::Serve;
 use toml::Spanned;
 
 use super::address::{self, Claim};
@@ -13,7 +14,18 @@ use super::error::{ConfigError, ConfigErrors, Place};
 use super::listener::Surroundings;
 use super::raw::{RawEdge, RawListener};
 use super::reader::{Problems, Reader};
-use super::{AccessLog, Config, Keys, Listener, Upstream, keys, listener, upstream};
+use super::{AccessLog, Config, Keys, Listener, Upstream, keys, listener, serve, upstream};
+
+/// What a configuration has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A listener.
+    Edge,
+    /// A table `[serve]`.
+    ServeKeys,
+    /// One or the other.
+    Any,
+}
 
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -24,6 +36,8 @@ pub(super) struct Draft {
     pub(super) stats_socket: Option<PathBuf>,
     access_log: AccessLog,
     pub(super) keys: Keys,
+    serve: Option<Serve>,
+    has_serve: bool,
     pub(super) listeners: Vec<Listener>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) claims: Vec<Claim>,
@@ -39,6 +53,8 @@ impl Default for Draft {
             stats_socket: None,
             access_log: AccessLog::Stdout,
             keys: keys::default(),
+            serve: None,
+            has_serve: false,
             listeners: Vec::new(),
             upstreams: Vec::new(),
             claims: Vec::new(),
@@ -56,6 +72,8 @@ impl Draft {
         let reader = &mut Reader { document: &document, problems: &mut problems };
         draft.read_edge(reader, raw.edge);
         draft.keys = keys::read(reader, raw.keys);
+        draft.has_serve = raw.serve.is_some();
+        draft.serve = raw.serve.and_then(|raw| serve::read(reader, raw, &draft.keys));
         let places: Vec<Range<usize>> = raw.upstream.iter().map(Spanned::span).collect();
         for raw in raw.upstream {
             let upstream = upstream::read(reader, raw, &draft.upstreams);
@@ -72,14 +90,24 @@ impl Draft {
     }
 
     /// The configuration, if nothing is wrong with it.
-    pub(super) fn finish(mut self) -> Result<Config, ConfigErrors> {
+    pub(super) fn finish(mut self, purpose: Purpose) -> Result<Config, ConfigErrors> {
         let mut claims = self.claims;
         claims.extend(self.admin.clone());
         self.problems.errors.extend(address::conflicts(&claims));
-        if self.listeners.is_empty() && self.problems.errors.is_empty() {
+        let is_there = match purpose {
+            Purpose::Edge => !self.listeners.is_empty(),
+            Purpose::ServeKeys => self.has_serve,
+            Purpose::Any => !self.listeners.is_empty() || self.has_serve,
+        };
+        if !is_there && self.problems.errors.is_empty() {
             let place = Place::File { path: self.file.unwrap_or_default(), line: None, key: None };
-            let what = "there is no [[listener]] in it; add one with name, bind, upstream and a certificate".into();
-            self.problems.errors.push(ConfigError { place, what });
+            let what = match purpose {
+                Purpose::Edge | Purpose::Any => {
+                    "there is no [[listener]] in it; add one with name, bind, upstream and a certificate"
+                }
+                Purpose::ServeKeys => "there is no [serve] in it; add it with listen, certificate, key and client-ca",
+            };
+            self.problems.errors.push(ConfigError { place, what: what.into() });
         }
         if let Some(errors) = ConfigErrors::of(self.problems.errors) {
             return Err(errors);
@@ -90,6 +118,7 @@ impl Draft {
             stats_socket: self.stats_socket,
             access_log: self.access_log,
             keys: self.keys,
+            serve: self.serve,
             listeners: self.listeners,
             upstreams: self.upstreams,
             warnings: self.problems.warnings,

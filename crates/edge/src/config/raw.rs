@@ -15,6 +15,7 @@ pub(super) type Value<T> = Option<Spanned<T>>;
 pub(super) struct RawConfig {
     pub(super) edge: RawEdge,
     pub(super) keys: RawKeys,
+    pub(super) serve: Option<Spanned<RawServe>>,
     pub(super) listener: Vec<Spanned<RawListener>>,
     pub(super) upstream: Vec<Spanned<RawUpstream>>,
 }
@@ -96,6 +97,30 @@ impl<'de> Deserialize<'de> for OneOrMore {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawKeyFile {
     pub(super) path: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawServe {
+    pub(super) listen: Value<Vec<Spanned<String>>>,
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
+    pub(super) client_ca: Value<String>,
+    pub(super) admin: Value<String>,
+    pub(super) ticket_keys: Option<Spanned<RawTicketKeys>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawTicketKeys {
+    pub(super) listen: Value<Vec<Spanned<String>>>,
+    pub(super) plain: Value<bool>,
+    pub(super) certificate: Value<String>,
+    pub(super) key: Value<String>,
+    pub(super) client_ca: Value<String>,
+    pub(super) allow: Value<Vec<Spanned<String>>>,
+    pub(super) bits: Value<usize>,
+    pub(super) rotate: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
