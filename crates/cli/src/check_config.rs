@@ -1,12 +1,15 @@
 //! `raincheck check-config`
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use raincheck_control::KeySource;
+use raincheck_control::serve::Serve;
 use raincheck_control::source::file::{self, KeyFile};
+use raincheck_control::source::http::HttpSource;
 use raincheck_edge::config::duration::show;
 use raincheck_edge::config::{
     AccessLog, Balance, Check, CheckKind, ClientAuthMode, Config, Listener, MinVersion, ProxyVersion, Renewal, Server,
@@ -49,24 +52,67 @@ impl CheckConfig {
 }
 
 fn summary(path: &Path, config: &Config, keys: Option<(&Path, &KeyFile)>) -> String {
-    let none = || "none".to_owned();
-    let mut lines = vec![
-        ("workers".to_owned(), config.workers.to_string()),
-        ("admin".to_owned(), config.admin.map_or_else(none, |address| address.to_string())),
-        ("stats socket".to_owned(), config.stats_socket.as_ref().map_or_else(none, |path| path.display().to_string())),
-        ("access log".to_owned(), access_log(config.access_log).to_owned()),
-    ];
+    let mut lines = if config.listeners.is_empty() { Vec::new() } else { edge_lines(config) };
     let schedule = &config.keys.schedule;
-    let (source, window) = match keys {
-        None => local_keys(schedule),
-        Some((path, file)) => keys_from_file(path, file, schedule),
+    let (source, window) = match (&config.keys.source, keys) {
+        (_, Some((path, file))) => keys_from_file(path, file, schedule),
+        (KeySource::Http(source), None) => keys_from_server(source, schedule),
+        (KeySource::Local | KeySource::File(_), None) => local_keys(schedule, config.serve.is_some()),
     };
     lines.push(("ticket keys".to_owned(), source));
     lines.push(("ticket window".to_owned(), window));
+    lines.extend(config.serve.iter().flat_map(|serve| serve_lines(serve, schedule)));
     lines.extend(config.listeners.iter().map(|listener| listener_line(listener, &config.upstreams)));
     lines.extend(config.upstreams.iter().map(upstream_line));
     let lines = lines.into_iter().map(|(name, value)| format!("  {name}: {value}\n"));
     format!("{}: in order\n{}", path.display(), lines.collect::<String>())
+}
+
+fn edge_lines(config: &Config) -> Vec<(String, String)> {
+    vec![
+        ("workers".to_owned(), config.workers.to_string()),
+        ("admin".to_owned(), address(config.admin)),
+        ("stats socket".to_owned(), config.stats_socket.as_ref().map_or_else(none, |path| path.display().to_string())),
+        ("access log".to_owned(), access_log(config.access_log).to_owned()),
+    ]
+}
+
+fn address(address: Option<SocketAddr>) -> String {
+    address.map_or_else(none, |address| address.to_string())
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+/// What `raincheck keys serve` does.
+fn serve_lines(serve: &Serve, schedule: &Schedule) -> Vec<(String, String)> {
+    let mut lines = vec![
+        ("keys for nodes".to_owned(), format!("{}; client certificates required", listed(&serve.listen))),
+        ("keys admin".to_owned(), address(serve.admin)),
+    ];
+    if let Some(ticket_keys) = &serve.ticket_keys {
+        let transport = if ticket_keys.tls.is_some() { "" } else { " in plain HTTP" };
+        let certificates = ticket_keys.by_certificate.then(|| "client certificates".to_owned());
+        let admitted: Vec<_> = ticket_keys.allow.iter().map(ToString::to_string).chain(certificates).collect();
+        let bits = 8 * ticket_keys.size.cipher_len();
+        let [least, most] = ticket_keys.slots.accept(schedule.rotate);
+        // The one that opens has sealed before, for one rotation.
+        let every = show(least);
+        let value = format!(
+            "{}{transport}; for {}; three of {bits} bits, a new one every {every}; a ticket opens {every} to {}",
+            listed(&ticket_keys.listen),
+            listed(&admitted),
+            show(most)
+        );
+        lines.push(("keys for HAProxy".to_owned(), value));
+    }
+    lines
+}
+
+fn listed(of: &[impl ToString]) -> String {
+    let texts: Vec<String> = of.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 fn access_log(log: AccessLog) -> &'static str {
@@ -77,14 +123,20 @@ fn access_log(log: AccessLog) -> &'static str {
     }
 }
 
-fn local_keys(schedule: &Schedule) -> (String, String) {
+fn local_keys(schedule: &Schedule, are_served: bool) -> (String, String) {
+    let others = if are_served { "" } else { "no other node has them, and " };
     let source = format!(
-        "made here, a new one every {}, {} retiring ones kept; no other node has them, and a restart loses them",
+        "made here, a new one every {}, {} retiring ones kept; {others}a restart loses them",
         show(schedule.rotate),
         schedule.retained()
     );
     let window = format!("a ticket opens {}", at_most(schedule));
     (source, window)
+}
+
+fn keys_from_server(source: &HttpSource, schedule: &Schedule) -> (String, String) {
+    let window = format!("a ticket opens as long as they have its key, and {}", at_most(schedule));
+    (format!("from {}, as node {}", listed(&source.urls), source.node), window)
 }
 
 /// How long a ticket opens is up to whoever writes the file: until its key's line is gone.

@@ -4,10 +4,13 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 
+mod admin;
 mod new;
+mod promote;
 mod serve;
+mod show;
 
-/// Make session ticket keys, and hand them out
+/// Make session ticket keys, hand them out and show who has them
 #[derive(Debug, Args)]
 pub(crate) struct Keys {
     #[command(subcommand)]
@@ -18,6 +21,8 @@ pub(crate) struct Keys {
 enum Command {
     New(new::New),
     Serve(serve::Serve),
+    Show(show::Show),
+    Promote(promote::Promote),
 }
 
 impl Keys {
@@ -25,6 +30,8 @@ impl Keys {
         match self.command {
             Command::New(new) => new.run(),
             Command::Serve(serve) => serve.run(),
+            Command::Show(show) => show.run(),
+            Command::Promote(promote) => promote.run(),
         }
     }
 }

@@ -36,7 +36,9 @@ pub struct TicketKeys {
     pub listen: Vec<SocketAddr>,
     /// With client certificates asked for, but not required, if they admit; none: plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Who is admitted without a certificate.
+    /// Whether a client certificate admits; `tls` says whose.
+    pub by_certificate: bool,
+    /// Who is admitted without one.
     pub allow: Vec<Network>,
     /// All keys are of this size.
     pub size: KeySize,

@@ -103,7 +103,7 @@ fn read_ticket_keys(
         if !has_allow {
             allow = LOOPBACK.map(|network| network.parse().expect("a network")).into();
         }
-        return Some(TicketKeys { listen, tls: None, allow, size, slots: slots? });
+        return Some(TicketKeys { listen, tls: None, by_certificate: false, allow, size, slots: slots? });
     }
     if raw.client_ca.is_none() && !has_allow {
         let what =
@@ -118,7 +118,9 @@ fn read_ticket_keys(
         Some(verifier) => Some(verifier?),
         None => None,
     };
-    Some(TicketKeys { listen, tls: Some(tls_config(certificates, verifier)), allow, size, slots: slots? })
+    let by_certificate = verifier.is_some();
+    let tls = Some(tls_config(certificates, verifier));
+    Some(TicketKeys { listen, tls, by_certificate, allow, size, slots: slots? })
 }
 
 /// Which of the ring's keys HAProxy's are made from: its `rotate` is a whole multiple of theirs.
