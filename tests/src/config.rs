@@ -15,6 +15,8 @@ pub struct Config {
     keys: Vec<(String, String)>,
     key_file: Option<PathBuf>,
     key_servers: Vec<(String, String)>,
+    /// `[keys.etcd]`, which is there once it has a key.
+    fleet: Vec<(String, String)>,
     listeners: Vec<Listener>,
     upstreams: Vec<Upstream>,
     admin: SocketAddr,
@@ -50,12 +52,25 @@ impl Config {
             keys: Vec::new(),
             key_file: None,
             key_servers: Vec::new(),
+            fleet: Vec::new(),
             listeners: Vec::new(),
             upstreams: Vec::new(),
             admin,
             // Named by the port, because one scratch directory may hold several nodes.
             stats_socket: scratch.join(&format!("stats-{}.sock", admin.port())),
         }
+    }
+
+    /// Has its admin page at that address.
+    pub fn admin_on(mut self, address: SocketAddr) -> Self {
+        self.admin = address;
+        self
+    }
+
+    /// Makes its keys together with the other nodes of a fleet.
+    pub fn fleet(mut self, fleet: Vec<(String, String)>) -> Self {
+        self.fleet = fleet;
+        self.keys("source", quoted("etcd"))
     }
 
     /// Takes the ticket keys from a file.
@@ -136,6 +151,9 @@ impl Config {
         if !self.key_servers.is_empty() {
             line(&mut text, "source", quoted("http"));
             table(&mut text, "[keys.http]", &self.key_servers);
+        }
+        if !self.fleet.is_empty() {
+            table(&mut text, "[keys.etcd]", &self.fleet);
         }
         self.listeners.iter().for_each(|listener| listener.write(&mut text));
         self.upstreams.iter().for_each(|upstream| upstream.write(&mut text));

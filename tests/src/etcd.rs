@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::address;
 use crate::backend::process::Process;
+use crate::network::Host;
 use crate::pki::{Authority, Identity};
 use crate::scratch::Scratch;
 
@@ -27,6 +29,8 @@ struct Settings {
     peer: SocketAddr,
     directory: PathBuf,
     tls: Option<Tls>,
+    /// Where it runs, if not beside the test.
+    host: Option<Arc<Host>>,
     /// All members, as each is told of them.
     members: String,
 }
@@ -39,12 +43,12 @@ struct Tls {
 impl Etcd {
     /// One member that is all of the store.
     pub fn start(scratch: &Scratch) -> Self {
-        started(scratch, 1, |_| None).remove(0)
+        started(scratch, here(1), |_| None).remove(0)
     }
 
     /// The same, with a certificate of this authority for its address, and for clients with a certificate of it alone.
     pub fn start_with_tls(scratch: &Scratch, authority: &Authority) -> Self {
-        started(scratch, 1, |client| Some(tls(authority, client))).remove(0)
+        started(scratch, here(1), |client| Some(tls(authority, client))).remove(0)
     }
 
     /// Its URL for clients.
@@ -89,12 +93,17 @@ impl Etcd {
 impl Cluster {
     /// So many members.
     pub fn start(scratch: &Scratch, count: usize) -> Self {
-        Self { members: started(scratch, count, |_| None) }
+        Self { members: started(scratch, here(count), |_| None) }
     }
 
     /// The same, over TLS as [`Etcd::start_with_tls`] has it. Among one another they go without.
     pub fn start_with_tls(scratch: &Scratch, count: usize, authority: &Authority) -> Self {
-        Self { members: started(scratch, count, |client| Some(tls(authority, client))) }
+        Self { members: started(scratch, here(count), |client| Some(tls(authority, client))) }
+    }
+
+    /// One on each of these hosts.
+    pub fn start_on(scratch: &Scratch, hosts: &[Arc<Host>]) -> Self {
+        Self { members: started(scratch, hosts.iter().cloned().map(Some).collect(), |_| None) }
     }
 
     /// Their URLs for clients.
@@ -110,7 +119,10 @@ impl Settings {
     }
 
     fn run(&self, scratch: &Scratch) -> Process {
-        let mut command = Command::new("etcd");
+        let mut command = match &self.host {
+            None => Command::new("etcd"),
+            Some(host) => host.command("etcd"),
+        };
         command.args(["--name", &self.name]).arg("--data-dir").arg(&self.directory);
         command.args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()]);
         let peer = format!("http://{}", self.peer);
@@ -127,16 +139,25 @@ impl Settings {
     }
 }
 
-fn started(scratch: &Scratch, count: usize, tls: impl Fn(SocketAddr) -> Option<Tls>) -> Vec<Etcd> {
-    let addresses: Vec<_> = (0..count).map(|_| (address::unused(), address::unused())).collect();
+fn here(count: usize) -> Vec<Option<Arc<Host>>> {
+    vec![None; count]
+}
+
+fn started(scratch: &Scratch, hosts: Vec<Option<Arc<Host>>>, tls: impl Fn(SocketAddr) -> Option<Tls>) -> Vec<Etcd> {
+    let unused = |host: &Option<Arc<Host>>| match host {
+        None => address::unused(),
+        Some(host) => SocketAddr::new(host.address, address::unused().port()),
+    };
+    let addresses: Vec<_> = hosts.iter().map(|host| (unused(host), unused(host))).collect();
     let name = |peer: SocketAddr| format!("etcd-{}", peer.port());
     let all: Vec<_> = addresses.iter().map(|(_, peer)| format!("{}=http://{peer}", name(*peer))).collect();
     let mut members: Vec<Etcd> = addresses
         .into_iter()
-        .map(|(client, peer)| {
+        .zip(hosts)
+        .map(|((client, peer), host)| {
             let name = name(peer);
             let (directory, tls, members) = (scratch.join(&name), tls(client), all.join(","));
-            let settings = Settings { name, client, peer, directory, tls, members };
+            let settings = Settings { name, client, peer, directory, tls, host, members };
             // None of them serves before a majority is there.
             Etcd { process: settings.run(scratch), settings }
         })

@@ -42,6 +42,11 @@ impl Namespace {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// The ID of a process in it, by which `ip` knows the namespace.
+    pub fn id(&self) -> String {
+        self.holder.id().to_string()
+    }
+
     /// A program to run inside.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");

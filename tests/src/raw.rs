@@ -107,8 +107,8 @@ impl Raw {
         Visited { resumed: connection.resumed(), answer: String::from_utf8_lossy(&answer).into_owned(), ending }
     }
 
-    /// From now on keeps the TLS 1.2 session it has, and offers just that to everyone, again and again. (rustls lets
-    /// nobody use a TLS 1.3 ticket twice; `openssl s_client` does.)
+    /// From now on keeps the sessions it has, and takes no others: that of TLS 1.2 is offered to everyone, again and again;
+    /// of TLS 1.3's tickets each is offered once. (rustls lets nobody use one twice; `openssl s_client` does.)
     pub fn keep_session(&self) {
         *self.sessions.frozen.lock().unwrap() = true;
     }
@@ -297,7 +297,9 @@ impl ClientSessionStore for Sessions {
     }
 
     fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.tls13.lock().unwrap().push(value);
+        if !self.is_frozen() {
+            self.tls13.lock().unwrap().push(value);
+        }
     }
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {

@@ -1,7 +1,7 @@
 //! Plain TCP services to stand behind an edge.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,11 @@ pub struct Speak(Sender<Vec<u8>>);
 impl Upstream {
     /// Runs `service` for each connection.
     pub fn serving(service: impl Fn(Served) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::serving_at(Ipv4Addr::LOCALHOST.into(), service)
+    }
+
+    fn serving_at(host: IpAddr, service: impl Fn(Served) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let upstream = Self { address: listener.local_addr().unwrap(), received: Arc::default(), stop: Arc::default() };
         let (received, stop, service) = (upstream.received.clone(), upstream.stop.clone(), Arc::new(service));
         thread::spawn(move || {
@@ -91,10 +95,19 @@ impl Upstream {
         Self::saying(BODY)
     }
 
+    /// The same at this address.
+    pub fn http_at(host: IpAddr) -> Self {
+        Self::saying_at(host, BODY)
+    }
+
     /// Reads one HTTP request head, answers `200` with this body, and closes.
     pub fn saying(body: &str) -> Self {
+        Self::saying_at(Ipv4Addr::LOCALHOST.into(), body)
+    }
+
+    fn saying_at(host: IpAddr, body: &str) -> Self {
         let answer = http_answer(body);
-        Self::serving(move |mut served| {
+        Self::serving_at(host, move |mut served| {
             if served.read_head() {
                 served.write(answer.as_bytes());
                 served.finish();
