@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use raincheck_control::KeySource;
+use raincheck_control::agent::Outlet;
 use raincheck_control::serve::Serve;
-use raincheck_control::source::file::{self, KeyFile};
+use raincheck_control::source::etcd::EtcdSource;
+use raincheck_control::source::file::KeyFile;
 use raincheck_control::source::http::HttpSource;
 use raincheck_edge::config::duration::show;
 use raincheck_edge::config::{
@@ -32,36 +34,35 @@ impl CheckConfig {
     pub(crate) fn run(self) -> Result<(), Failure> {
         secrecy::try_to_keep_memory_here();
         let config = Config::load(&self.file)?;
-        let keys = match &config.keys.source {
-            KeySource::Local | KeySource::Http(_) | KeySource::Etcd(_) => None,
-            KeySource::File(path) => Some((path.as_path(), file::load(path)?)),
-        };
+        let file = config.keys.source.check()?;
         for warning in &config.warnings {
             say(format_args!("warning: {warning}"));
         }
-        if let Some((path, KeyFile { in_memory: false, .. })) = &keys {
-            let path = path.display();
+        if let Some(KeyFile { in_memory: false, .. }) = &file {
+            let path = config.keys.source.place().unwrap_or_default();
             say(format_args!(
                 "warning: {path}: on a disk, where ticket keys outlive their time; move it to tmpfs, such as /run"
             ));
         }
-        let summary = summary(&self.file, &config, keys.as_ref().map(|(path, file)| (*path, file)));
+        let summary = summary(&self.file, &config, file.as_ref());
         std::io::stdout().write_all(summary.as_bytes())?;
         Ok(())
     }
 }
 
-fn summary(path: &Path, config: &Config, keys: Option<(&Path, &KeyFile)>) -> String {
+fn summary(path: &Path, config: &Config, file: Option<&KeyFile>) -> String {
     let mut lines = if config.listeners.is_empty() { Vec::new() } else { edge_lines(config) };
     let schedule = &config.keys.schedule;
-    let (source, window) = match (&config.keys.source, keys) {
-        (_, Some((path, file))) => keys_from_file(path, file, schedule),
-        (KeySource::Http(source), None) => keys_from_server(source, schedule),
-        (KeySource::Local | KeySource::File(_), None) => local_keys(schedule, config.serve.is_some()),
+    let (source, window) = match (&config.keys.source, file) {
+        (KeySource::File(path), Some(file)) => keys_from_file(path, file, schedule),
+        (KeySource::Http(source), _) => keys_from_server(source, schedule),
+        (KeySource::Etcd(source), _) => keys_of_fleet(source, schedule),
+        (KeySource::Local | KeySource::File(_), _) => local_keys(schedule, config.serve.is_some()),
     };
     lines.push(("ticket keys".to_owned(), source));
     lines.push(("ticket window".to_owned(), window));
     lines.extend(config.serve.iter().flat_map(|serve| serve_lines(serve, schedule)));
+    lines.extend(config.outlets.iter().map(|outlet| sink_line(outlet, schedule)));
     lines.extend(config.listeners.iter().map(|listener| listener_line(listener, &config.upstreams)));
     lines.extend(config.upstreams.iter().map(upstream_line));
     let lines = lines.into_iter().map(|(name, value)| format!("  {name}: {value}\n"));
@@ -137,6 +138,35 @@ fn local_keys(schedule: &Schedule, are_served: bool) -> (String, String) {
 fn keys_from_server(source: &HttpSource, schedule: &Schedule) -> (String, String) {
     let window = format!("a ticket opens as long as they have its key, and {}", at_most(schedule));
     (format!("from {}, as node {}", listed(&source.urls), source.node), window)
+}
+
+fn keys_of_fleet(source: &EtcdSource, schedule: &Schedule) -> (String, String) {
+    let from = format!(
+        "made by the nodes of fleet {} together, as node {}, in generation {}, through etcd at {}; a new one every {}, \
+         {} retiring ones kept",
+        source.fleet,
+        source.node,
+        source.generation,
+        listed(&source.endpoints),
+        show(schedule.rotate),
+        schedule.retained()
+    );
+    (from, format!("a ticket opens {}", at_most(schedule)))
+}
+
+/// What a product comes to: how long its tickets open, and what else may end them.
+fn sink_line(outlet: &Outlet, schedule: &Schedule) -> (String, String) {
+    let [least, most] = outlet.slots.accept(schedule.rotate).map(show);
+    let mut value = format!(
+        "{} holds {} keys, each for {}; a ticket opens {least} to {most} after it was sealed",
+        outlet.sink.name(),
+        outlet.slots.count(),
+        show(outlet.slots.rotate(schedule.rotate))
+    );
+    for limit in outlet.sink.limits() {
+        value += &format!("; {limit}");
+    }
+    (format!("sink {}", outlet.name), value)
 }
 
 /// How long a ticket opens is up to whoever writes the file: until its key's line is gone.

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::failure::Failure;
 
 mod admin;
+mod agent;
 mod new;
 mod promote;
 mod serve;
@@ -21,6 +22,7 @@ pub(crate) struct Keys {
 enum Command {
     New(new::New),
     Serve(serve::Serve),
+    Agent(agent::Agent),
     Show(show::Show),
     Promote(promote::Promote),
 }
@@ -30,6 +32,7 @@ impl Keys {
         match self.command {
             Command::New(new) => new.run(),
             Command::Serve(serve) => serve.run(),
+            Command::Agent(agent) => agent.run(),
             Command::Show(show) => show.run(),
             Command::Promote(promote) => promote.run(),
         }

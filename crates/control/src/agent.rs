@@ -1,116 +1,178 @@
-//! The agent: makes products hold the keys of a ring, and says to the ring's source what they hold.
+//! The agent: makes products hold the keys of a ring.
 
 use std::convert::Infallible;
+use std::fmt::{self, Display};
 use std::future::pending;
+use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use raincheck_keyring::{Epoch, KeySize, Product, Ring, Slots};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use arc_swap::ArcSwap;
+use raincheck_keyring::Schedule;
+use tokio::task::JoinHandle;
 
-use crate::sink::{ProductKeys, Pushed, Sink};
-use crate::{Event, Keys, Standing};
+use crate::reading::{self, Asked, Reading, Signals};
+use crate::serve::{Error, open};
+use crate::{Event, KeySource, Keys, Prepared};
 
-/// A product behind an agent, and which keys of the ring are made into its own.
+mod admin;
+mod feed;
+mod tally;
+
+pub use feed::Outlet;
+use tally::Tally;
+
+/// What an agent is to do.
 #[derive(Debug)]
-pub struct Outlet {
-    /// What it is called in messages.
-    pub name: String,
-    /// How it takes keys.
-    pub sink: Sink,
-    /// Whose keys it takes.
-    pub product: Product,
-    /// Of which size.
-    pub size: KeySize,
-    /// How many, and for how long each.
-    pub slots: Slots,
+pub struct Setup {
+    /// Where its keys come from.
+    pub source: KeySource,
+    /// How long each serves.
+    pub schedule: Schedule,
+    /// What it feeds; at least one.
+    pub outlets: Vec<Outlet>,
+    /// Where metrics, health and status are served; nowhere if none.
+    pub admin: Option<SocketAddr>,
 }
 
-/// Hands the ring of `keys` to every outlet, for as long as the future is polled; [`Keys::run`] must be polled too.
+impl reading::Setup for Setup {
+    fn keys(&self) -> (&KeySource, Schedule) {
+        (&self.source, self.schedule)
+    }
+}
+
+/// Runs an agent on this thread, until SIGTERM or SIGINT; SIGHUP reloads. The products keep the keys they have when it ends.
 ///
-/// A rotation waits for the slowest outlet: the source hears of a ring when all of them hold it. Keys that the agent's node
-/// has made for itself, because it has no source, are nobody's: the products go on with what they have.
-pub async fn run(keys: &Keys, outlets: Vec<Outlet>) -> Infallible {
-    keys.wait_for_sinks();
-    let holders = Arc::new(Holders { held: Mutex::new(vec![Epoch::NONE; outlets.len()]), keys: keys.clone() });
-    let mut feeds = JoinSet::new();
-    for (index, outlet) in outlets.into_iter().enumerate() {
-        let holders = Arc::clone(&holders);
-        feeds.spawn(async move { feed(outlet, &holders.keys, |epoch| holders.note(index, epoch)).await });
-    }
-    match feeds.join_next().await {
-        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-        Some(Ok(never)) => match never {},
-        // Nothing to feed, or the runtime is going down.
-        Some(Err(_)) | None => pending().await,
-    }
-}
-
-/// Which ring each product holds.
-struct Holders {
-    held: Mutex<Vec<Epoch>>,
-    keys: Keys,
-}
-
-impl Holders {
-    fn note(&self, index: usize, epoch: Epoch) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held[index] = epoch;
-        if let Some(by_all) = held.iter().min() {
-            self.keys.hold(*by_all);
-        }
-    }
-}
-
-/// Feeds one product, and looks after it: one that restarts has lost what it was given.
-async fn feed(mut outlet: Outlet, keys: &Keys, holds: impl Fn(Epoch)) -> Infallible {
-    let mut published = keys.published();
-    let mut failures = 0;
-    let mut complaint = None;
-    loop {
-        published.borrow_and_update();
-        let ring = keys.load_full();
-        let is_supplied = *keys.standing().borrow() == Standing::Supplied;
-        let mut pause = EVERY;
-        if let Some(product_keys) = outlet.product_keys(&ring).filter(|_| is_supplied) {
-            match outlet.sink.push(&product_keys).await {
-                Ok(pushed) => {
-                    let is_new = matches!(pushed, Pushed::Keys(_));
-                    if is_new {
-                        sleep(outlet.sink.notices_after()).await;
-                    }
-                    holds(ring.epoch());
-                    if complaint.take().is_some() || is_new {
-                        keys.tell(Event::SinkHolds { sink: outlet.name.clone(), epoch: ring.epoch() });
-                    }
-                    failures = 0;
-                }
-                Err(error) => {
-                    let text = Some(error.to_string());
-                    if complaint != text {
-                        keys.tell(Event::SinkFailed { sink: outlet.name.clone(), error });
-                        complaint = text;
-                    }
-                    pause = FIRST_PAUSE.saturating_mul(1 << failures.min(MOST_DOUBLINGS)).min(EVERY);
-                    failures += 1;
-                }
+/// `reload` reads the configuration anew, on another thread. `notices` is told what an operator should know; it must not
+/// block.
+///
+/// # Errors
+/// What a start can fail of; nothing was done then.
+pub fn run<E: Display>(
+    setup: Setup,
+    reload: impl Fn() -> Result<Setup, E> + Send + Sync + 'static,
+    notices: impl Fn(Notice) + Send + Sync + 'static,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+    let result = runtime.block_on(async {
+        let mut signals = Signals::new().map_err(Error::System)?;
+        let mut agent = Agent::start(setup, Arc::new(notices))?;
+        let mut reading = Reading::new(reload);
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => reading.begin(&agent.shared.keys),
+                    Asked::End => return Ok(()),
+                },
+                read = reading.done() => agent.reload(read),
+                never = ended(&mut agent.feeds) => match never {},
             }
         }
-        let _ = timeout(pause, published.changed()).await;
+    });
+    // Another thread may still read a configuration.
+    runtime.shutdown_background();
+    result
+}
+
+struct Agent {
+    shared: Arc<Shared>,
+    feeds: JoinHandle<Infallible>,
+    admin: Option<SocketAddr>,
+}
+
+/// What the admin address shows.
+struct Shared {
+    keys: Keys,
+    source: ArcSwap<KeySource>,
+    tally: Arc<Tally>,
+    notices: Arc<dyn Fn(Notice) + Send + Sync>,
+}
+
+impl Agent {
+    fn start(setup: Setup, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Result<Self, Error> {
+        let Setup { source, schedule, outlets, admin } = setup;
+        let opened = admin.as_ref().map(|address| open(*address, "the admin address")).transpose()?;
+        let tally = Arc::new(Tally::of(&outlets));
+        let observer = {
+            let (tally, notices) = (Arc::clone(&tally), Arc::clone(&notices));
+            move |event| {
+                tally.follow(&event);
+                notices(Notice::Keys(event));
+            }
+        };
+        let keys = Keys::start(&source, schedule, observer)?;
+        keys.wait_for_sinks();
+        let shared = Arc::new(Shared { keys, source: ArcSwap::from_pointee(source), tally, notices });
+        if let Some(opened) = opened {
+            (shared.notices)(Notice::Admin(opened.address));
+            tokio::spawn(admin::serve(opened.listener, Arc::clone(&shared)));
+        }
+        let following = shared.keys.clone();
+        tokio::spawn(async move { following.run().await });
+        let feeds = feed(&shared, outlets);
+        Ok(Self { shared, feeds, admin })
+    }
+
+    /// Everything that is new takes effect, or nothing.
+    fn reload(&mut self, read: Result<(Setup, Prepared), String>) {
+        let (setup, keys) = match read {
+            Ok(read) => read,
+            Err(error) => return (self.shared.notices)(Notice::ReloadFailed(error)),
+        };
+        self.feeds.abort();
+        self.shared.source.store(Arc::new(setup.source));
+        self.shared.tally.begin_anew(&setup.outlets);
+        keys.apply();
+        self.feeds = feed(&self.shared, setup.outlets);
+        (self.shared.notices)(Notice::Reloaded);
+        if setup.admin != self.admin {
+            (self.shared.notices)(Notice::NeedsRestart { setting: "agent.admin" });
+        }
     }
 }
 
-impl Outlet {
-    /// What the product should hold; none as long as the ring is too young for that.
-    fn product_keys(&self, ring: &Ring) -> Option<ProductKeys> {
-        let slots = self.slots.fill(ring, self.product, self.size);
-        ProductKeys::oldest_first(slots.into_iter().map(|slot| slot.key.into()).collect()).ok()
+fn feed(shared: &Shared, outlets: Vec<Outlet>) -> JoinHandle<Infallible> {
+    let keys = shared.keys.clone();
+    tokio::spawn(async move { feed::run(&keys, outlets).await })
+}
+
+/// Feeds end only by a bug, or when a reload has begun others.
+async fn ended(feeds: &mut JoinHandle<Infallible>) -> Infallible {
+    match feeds.await {
+        Ok(never) => match never {},
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => pending().await,
     }
 }
 
-/// How often a product is looked at that nothing new is for.
-const EVERY: Duration = Duration::from_secs(5);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const MOST_DOUBLINGS: u32 = 5;
+/// Something worth a line on standard error.
+#[derive(Debug)]
+pub enum Notice {
+    /// The admin address is open.
+    Admin(SocketAddr),
+    /// Something happened to the keys.
+    Keys(Event),
+    /// A reload took effect.
+    Reloaded,
+    /// A reload found a setting changed that is only read at the start.
+    NeedsRestart {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A reload failed, and nothing has changed.
+    ReloadFailed(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admin(address) => write!(f, "admin on http://{address}"),
+            Self::Keys(event) => write!(f, "keys: {event}"),
+            Self::Reloaded => f.write_str("reloaded"),
+            Self::NeedsRestart { setting } => {
+                write!(f, "{setting} has changed, and stays as it was: it takes a restart")
+            }
+            Self::ReloadFailed(error) => write!(f, "reload failed, nothing has changed: {error}"),
+        }
+    }
+}

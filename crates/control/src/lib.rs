@@ -15,6 +15,7 @@ pub mod fleet;
 mod fresh;
 pub mod https;
 mod keys;
+mod reading;
 pub mod serve;
 pub mod sink;
 pub mod source;

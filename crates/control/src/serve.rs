@@ -4,8 +4,6 @@
 //! has a limit of time, and a place that somebody else gets.
 
 use std::fmt::Display;
-use std::future::pending;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,11 +12,10 @@ use arc_swap::ArcSwap;
 use raincheck_keyring::Schedule;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
+use crate::reading::{self, Asked, Reading, Signals};
 use crate::{KeySource, Keys, Prepared};
 
 mod admin;
@@ -51,6 +48,12 @@ pub struct Setup {
     pub serve: Serve,
 }
 
+impl reading::Setup for Setup {
+    fn keys(&self) -> (&KeySource, Schedule) {
+        (&self.source, self.schedule)
+    }
+}
+
 /// Whom a server of keys serves, where.
 #[derive(Debug, Clone)]
 pub struct Serve {
@@ -78,17 +81,16 @@ pub fn run<E: Display>(
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
     let result = runtime.block_on(async {
-        let [mut hangup, mut terminate, mut interrupt] =
-            signals([SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()]).map_err(Error::System)?;
+        let mut signals = Signals::new().map_err(Error::System)?;
         let server = start(setup, Arc::new(notices))?;
-        let mut reading =
-            Reading { read: Arc::new(move || reload().map_err(|error| error.to_string())), running: None };
+        let mut reading = Reading::new(reload);
         loop {
             tokio::select! {
-                _ = hangup.recv() => reading.begin(&server.keys),
+                asked = signals.next() => match asked {
+                    Asked::Reload => reading.begin(&server.keys),
+                    Asked::End => return Ok(()),
+                },
                 read = reading.done() => server.reload(read),
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
             }
         }
     });
@@ -199,13 +201,13 @@ async fn sweep(server: Arc<Server>) {
     }
 }
 
-struct Opened {
-    listener: TcpListener,
-    address: SocketAddr,
+pub(crate) struct Opened {
+    pub(crate) listener: TcpListener,
+    pub(crate) address: SocketAddr,
     what: &'static str,
 }
 
-fn open(address: SocketAddr, what: &'static str) -> Result<Opened, Error> {
+pub(crate) fn open(address: SocketAddr, what: &'static str) -> Result<Opened, Error> {
     let opened = listen::bind(address).and_then(|listener| {
         let address = listener.local_addr()?;
         Ok(Opened { listener, address, what })
@@ -223,43 +225,4 @@ fn needs_restart(before: &Serve, now: &Serve) -> impl Iterator<Item = &'static s
     ]
     .into_iter()
     .filter_map(|(setting, changed)| changed.then_some(setting))
-}
-
-/// Reads what a reload brings on a thread of its own: a file system may hang.
-struct Reading {
-    read: Arc<dyn Fn() -> Result<Setup, String> + Send + Sync>,
-    running: Option<JoinHandle<Result<(Setup, Prepared), String>>>,
-}
-
-impl Reading {
-    /// Whoever asks while it reads is answered by a second reading, once the first is done.
-    fn begin(&mut self, keys: &Keys) {
-        let (read, keys, before) = (Arc::clone(&self.read), keys.clone(), self.running.take());
-        self.running = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
-            }
-            let reading = spawn_blocking(move || {
-                let setup = read()?;
-                let keys = keys.prepare(&setup.source, setup.schedule).map_err(|error| error.to_string())?;
-                Ok((setup, keys))
-            });
-            reading.await.unwrap_or_else(|error| Err(format!("the reading ended: {error}")))
-        }));
-    }
-
-    /// What was read, as soon as it is. Until somebody has asked, there is nothing. Can be dropped and called again.
-    async fn done(&mut self) -> Result<(Setup, Prepared), String> {
-        let Some(running) = &mut self.running else {
-            return pending().await;
-        };
-        let read = running.await.unwrap_or_else(|error| Err(format!("the reading ended: {error}")));
-        self.running = None;
-        read
-    }
-}
-
-fn signals<const N: usize>(kinds: [SignalKind; N]) -> io::Result<[tokio::signal::unix::Signal; N]> {
-    let all: Vec<_> = kinds.into_iter().map(signal).collect::<io::Result<_>>()?;
-    Ok(all.try_into().unwrap_or_else(|_| unreachable!("as many as were asked for")))
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_keyring::{KeyName, KeySize, KeyState, Product, Ring, Schedule, TicketKey};
+use raincheck_keyring::{KeyName, KeySize, KeyState, Product, Ring, TicketKey};
 
 mod command;
 mod directory;
@@ -70,19 +70,15 @@ impl Sink {
         }
     }
 
-    /// How long tickets open, for `check-config` to say.
-    pub fn promise(&self, schedule: &Schedule) -> Promise {
-        let (keys, limits) = match self {
-            Self::HaProxy(haproxy) => (Some(haproxy::SLOTS), haproxy.limits()),
-            Self::Nginx(_) => (None, vec![nginx::LIMIT.to_owned()]),
-            Self::Envoy(_) => (None, vec![envoy::LIMIT.to_owned()]),
-            Self::H2o(_) => (None, vec![h2o::LIMIT.to_owned(), h2o::DELAY.to_owned()]),
-            Self::File(_) => (None, vec![file::LIMIT.to_owned()]),
-        };
-        // A ticket sealed at the very end of its key's time opens for as long as the key retires: one rotation for each
-        // slot that is neither next nor issuing.
-        let lasts = keys.map(|slots| schedule.rotate * u32::try_from(slots.saturating_sub(2)).unwrap_or(u32::MAX));
-        Promise { keys, accept: lasts.map_or(schedule.accept, |lasts| lasts.min(schedule.accept)), limits }
+    /// What else may end a session sooner than its key, or is to be known: sentences with the remedy, for `check-config`.
+    pub fn limits(&self) -> Vec<String> {
+        match self {
+            Self::HaProxy(haproxy) => haproxy.limits(),
+            Self::Nginx(_) => vec![nginx::LIMIT.to_owned()],
+            Self::Envoy(_) => vec![envoy::LIMIT.to_owned()],
+            Self::H2o(_) => vec![h2o::LIMIT.to_owned(), h2o::DELAY.to_owned()],
+            Self::File(_) => vec![file::LIMIT.to_owned()],
+        }
     }
 
     /// How long after a push the product opens with the new keys.
@@ -179,17 +175,6 @@ pub enum Lacks {
     Keys(Vec<KeyName>),
     /// None is missing, but they are not in the order they should be in.
     Order,
-}
-
-/// What a sink can promise of the tickets its product seals.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Promise {
-    /// How many keys the product keeps; `None` where it keeps as many as there are.
-    pub keys: Option<usize>,
-    /// How long a ticket opens, wherever and whenever it was sealed. The first ones of a key open for one rotation more.
-    pub accept: Duration,
-    /// What else may end a session sooner, or is to be known: sentences with the remedy.
-    pub limits: Vec<String>,
 }
 
 impl Pushed {

@@ -46,6 +46,14 @@ impl KeySource {
         }
     }
 
+    /// Reads every file that is needed to follow the source, and asks nobody. Gives the file of keys, where it is one.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub fn check(&self) -> Result<Option<KeyFile>, Error> {
+        self.open().map(|(_, file)| file)
+    }
+
     /// The source ready to be followed, and the file as it is now, where it is one.
     pub(crate) fn open(&self) -> Result<(Source, Option<KeyFile>), Error> {
         Ok(match self {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use raincheck_control::KeySource;
+use raincheck_control::agent::{self, Outlet};
 use raincheck_control::serve::{Serve, Setup};
 use raincheck_keyring::Schedule;
 use rustls::client::danger::ServerCertVerifier;
@@ -33,6 +34,7 @@ mod raw;
 mod reader;
 mod serve;
 mod server;
+mod sink;
 mod upstream;
 mod upstream_tls;
 
@@ -58,7 +60,11 @@ pub struct Config {
     pub keys: Keys,
     /// Whom `raincheck keys serve` hands the keys out to.
     pub serve: Option<Serve>,
-    /// No two have a name or an address in common. At least one, if [`serve`](Self::serve) is none.
+    /// What `raincheck keys agent` feeds; no two have a name in common.
+    pub outlets: Vec<Outlet>,
+    /// The admin address of that agent.
+    pub agent_admin: Option<SocketAddr>,
+    /// No two have a name or an address in common. At least one, if nothing is served or fed either.
     pub listeners: Vec<Listener>,
     /// What [`Listener::upstream`] counts in; no two have a name in common.
     pub upstreams: Vec<Upstream>,
@@ -83,6 +89,17 @@ impl Config {
         let config = Draft::from_file(path).finish(Purpose::ServeKeys)?;
         let serve = config.serve.expect("that is what it is for");
         Ok((Setup { source: config.keys.source, schedule: config.keys.schedule, serve }, config.warnings))
+    }
+
+    /// Reads the configuration file of an agent. Gives what is odd about it, too.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn to_feed_products(path: &Path) -> Result<(agent::Setup, Vec<String>), ConfigErrors> {
+        let config = Draft::from_file(path).finish(Purpose::FeedProducts)?;
+        let Keys { source, schedule } = config.keys;
+        let setup = agent::Setup { source, schedule, outlets: config.outlets, admin: config.agent_admin };
+        Ok((setup, config.warnings))
     }
 
     /// What the command line asks for, on top of the file that it names, if it does. With no flag at all: a demonstration

@@ -73,16 +73,24 @@ impl Slots {
         firsts.iter().enumerate().map(slot).collect()
     }
 
+    /// How many keys.
+    pub fn count(self) -> usize {
+        self.count
+    }
+
+    /// How often the product rotates, if the ring rotates that often.
+    pub fn rotate(self, rotate: Duration) -> Duration {
+        rotate.saturating_mul(u32::try_from(self.stride).unwrap_or(u32::MAX))
+    }
+
     /// For how long a ticket opens, if the ring rotates that often: at least, sealed when its key was
     /// about to retire, and at most.
     ///
     /// That is where every node learns of a rotation at once; how late one is comes off the least.
     /// The product's own limit may end it sooner.
     pub fn accept(self, rotate: Duration) -> [Duration; 2] {
-        let stride = u32::try_from(self.stride).unwrap_or(u32::MAX);
         let retiring = u32::try_from(self.count - 2).unwrap_or(u32::MAX);
-        let product_rotates = rotate.saturating_mul(stride);
-        [retiring, retiring.saturating_add(1)].map(|rotations| product_rotates.saturating_mul(rotations))
+        [retiring, retiring.saturating_add(1)].map(|rotations| self.rotate(rotate).saturating_mul(rotations))
     }
 
     /// How many keys a ring has that never loses the first key of a group that counts.

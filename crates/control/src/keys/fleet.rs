@@ -17,6 +17,9 @@ impl Keys {
         let mut control = self.control();
         control.has_sinks = true;
         self.shared.held.send_replace(Epoch::NONE);
+        if control.source.is_local() {
+            control.fleet.registered(products(), Epoch::NONE);
+        }
     }
 
     /// Every product behind this node can open with the ring of `epoch`.
@@ -26,6 +29,15 @@ impl Keys {
             *held = epoch.max(*held);
             newer
         });
+        let mut control = self.control();
+        // Where the keys are made here, nobody else is told, and rotation waits for the products as it does for nodes.
+        if control.source.is_local() {
+            if control.fleet.holding(&products()).is_none() {
+                control.fleet.registered(products(), epoch);
+            }
+            control.fleet.acknowledged(&products(), epoch);
+            self.shared.acknowledged.notify_one();
+        }
     }
 
     /// The newest epoch with which everybody behind this node can open; changes.
@@ -198,4 +210,9 @@ pub enum CannotPromote {
     NoRing,
     #[error("its source is \"{0}\", and only a standby, with source = \"http\", can be promoted")]
     Source(&'static str),
+}
+
+/// What the products behind this node are called together.
+fn products() -> NodeName {
+    "products".parse().expect("letters")
 }

@@ -281,6 +281,19 @@ async fn rotation_waits_for_those_who_lack_the_next_key_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_that_are_made_here_wait_for_the_products_here() {
+    let (keys, _events) = start(&KeySource::Local);
+    keys.wait_for_sinks();
+    let first = keys.ring().epoch();
+    drive(&keys, HOUR + Duration::from_secs(1)).await;
+    assert_eq!(keys.ring().epoch(), first);
+    keys.hold(first);
+    drive(&keys, Duration::from_secs(1)).await;
+    assert_eq!(keys.ring().epoch(), first.next());
+    assert_eq!(*keys.held().borrow(), first);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_promoted_server_goes_on_with_the_ring_and_the_one_before_stops() {
     let (standby, _events) = start(&nobody());
     assert_eq!(standby.promote(), Err(CannotPromote::NoRing));

@@ -176,8 +176,8 @@ impl fmt::Display for StatsSocket {
 #[error("neither the path of a socket, such as /run/haproxy/admin.sock, nor host and port, such as 127.0.0.1:9999")]
 pub struct NoStatsSocket;
 
-/// Keys HAProxy holds.
-pub(super) const SLOTS: usize = 3;
+/// Keys HAProxy holds: previous, issuing, next.
+pub const SLOTS: usize = 3;
 
 /// HAProxy ends the connection after an answer. An answer that is too long is cut off, and will not be understood.
 async fn converse(

@@ -23,19 +23,9 @@ fn a_ring_without_a_next_key_is_for_no_product() {
 }
 
 #[test]
-fn what_is_promised_is_what_there_are_slots_for() {
-    let file = || SecretFile::new("/dev/shm/keys");
-    let haproxy = Sink::HaProxy(HaProxy::new("/run/haproxy.sock".parse().unwrap(), file()));
-    let h2o = Sink::H2o(H2o::new(file()));
-    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
-    for (sink, rotate, accept, promised) in
-        [(&haproxy, hour, 18 * hour, hour), (&haproxy, day, 18 * hour, 18 * hour), (&h2o, hour, 18 * hour, 18 * hour)]
-    {
-        let schedule = Schedule::new(rotate, accept, day).unwrap();
-        assert_eq!(sink.promise(&schedule).accept, promised, "{} {rotate:?}", sink.name());
-    }
-    let over_tcp = Sink::HaProxy(HaProxy::new("10.0.0.1:9999".parse().unwrap(), file()));
-    let limits = over_tcp.promise(&Schedule::default()).limits;
+fn whoever_sends_keys_over_tcp_is_told() {
+    let haproxy = HaProxy::new("10.0.0.1:9999".parse().unwrap(), SecretFile::new("/dev/shm/keys"));
+    let limits = Sink::HaProxy(haproxy).limits();
     assert!(limits.iter().any(|limit| limit.contains("10.0.0.1:9999 unencrypted")), "{limits:?}");
 }
 

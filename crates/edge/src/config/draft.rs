@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use raincheck_control::agent::Outlet;
 use raincheck_control::serve::Serve;
 use toml::Spanned;
 
@@ -12,9 +13,9 @@ use super::address::{self, Claim};
 use super::document::Document;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::listener::Surroundings;
-use super::raw::{RawEdge, RawListener};
+use super::raw::{RawAgent, RawEdge, RawListener, RawSink};
 use super::reader::{Problems, Reader};
-use super::{AccessLog, Config, Keys, Listener, Upstream, keys, listener, serve, upstream};
+use super::{AccessLog, Config, Keys, Listener, Upstream, keys, listener, serve, sink, upstream};
 
 /// What a configuration has to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,9 @@ pub(super) enum Purpose {
     Edge,
     /// A table `[serve]`.
     ServeKeys,
-    /// One or the other.
+    /// A table `[[sink]]`.
+    FeedProducts,
+    /// One of them.
     Any,
 }
 
@@ -38,6 +41,9 @@ pub(super) struct Draft {
     pub(super) keys: Keys,
     serve: Option<Serve>,
     has_serve: bool,
+    outlets: Vec<Outlet>,
+    has_sinks: bool,
+    agent_admin: Option<Claim>,
     pub(super) listeners: Vec<Listener>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) claims: Vec<Claim>,
@@ -55,6 +61,9 @@ impl Default for Draft {
             keys: keys::default(),
             serve: None,
             has_serve: false,
+            outlets: Vec::new(),
+            has_sinks: false,
+            agent_admin: None,
             listeners: Vec::new(),
             upstreams: Vec::new(),
             claims: Vec::new(),
@@ -74,6 +83,7 @@ impl Draft {
         draft.keys = keys::read(reader, raw.keys);
         draft.has_serve = raw.serve.is_some();
         draft.serve = raw.serve.and_then(|raw| serve::read(reader, raw, &draft.keys));
+        draft.read_agent(reader, raw.agent, raw.sink);
         let places: Vec<Range<usize>> = raw.upstream.iter().map(Spanned::span).collect();
         for raw in raw.upstream {
             let upstream = upstream::read(reader, raw, &draft.upstreams);
@@ -93,11 +103,13 @@ impl Draft {
     pub(super) fn finish(mut self, purpose: Purpose) -> Result<Config, ConfigErrors> {
         let mut claims = self.claims;
         claims.extend(self.admin.clone());
+        claims.extend(self.agent_admin.clone());
         self.problems.errors.extend(address::conflicts(&claims));
         let is_there = match purpose {
             Purpose::Edge => !self.listeners.is_empty(),
             Purpose::ServeKeys => self.has_serve,
-            Purpose::Any => !self.listeners.is_empty() || self.has_serve,
+            Purpose::FeedProducts => self.has_sinks,
+            Purpose::Any => !self.listeners.is_empty() || self.has_serve || self.has_sinks,
         };
         if !is_there && self.problems.errors.is_empty() {
             let place = Place::File { path: self.file.unwrap_or_default(), line: None, key: None };
@@ -105,6 +117,7 @@ impl Draft {
                 Purpose::Edge | Purpose::Any => {
                     "there is no [[listener]] in it; add one with name, bind, upstream and a certificate"
                 }
+                Purpose::FeedProducts => "there is no [[sink]] in it; add one with name, kind and file",
                 Purpose::ServeKeys => "there is no [serve] in it; add it with listen, certificate, key and client-ca",
             };
             self.problems.errors.push(ConfigError { place, what: what.into() });
@@ -119,6 +132,8 @@ impl Draft {
             access_log: self.access_log,
             keys: self.keys,
             serve: self.serve,
+            outlets: self.outlets,
+            agent_admin: self.agent_admin.map(|claim| claim.address),
             listeners: self.listeners,
             upstreams: self.upstreams,
             warnings: self.problems.warnings,
@@ -136,6 +151,26 @@ impl Draft {
         self.stats_socket = reader.path(raw.stats_socket);
         let logs = [("stdout", AccessLog::Stdout), ("stderr", AccessLog::Stderr), ("off", AccessLog::Off)];
         self.access_log = reader.choice("edge.access-log", raw.access_log, &logs, AccessLog::Stdout);
+    }
+
+    fn read_agent(&mut self, reader: &mut Reader<'_>, agent: RawAgent, sinks: Vec<Spanned<RawSink>>) {
+        if let Some(admin) = agent.admin {
+            match address::listening_address(admin.get_ref()) {
+                Ok(address) => {
+                    let place = reader.document.place(admin.span(), "agent.admin");
+                    self.agent_admin = Some(Claim { address, owner: "the agent's admin address".into(), place });
+                }
+                Err(what) => reader.error(admin.span(), "agent.admin", what),
+            }
+        }
+        self.has_sinks = !sinks.is_empty();
+        let mut names: Vec<String> = Vec::new();
+        for raw in sinks {
+            let name = raw.get_ref().name.as_ref().map(|name| name.get_ref().clone());
+            let taken: Vec<&str> = names.iter().map(String::as_str).collect();
+            self.outlets.extend(sink::read(reader, raw, &self.keys, &taken));
+            names.extend(name);
+        }
     }
 
     fn read_listeners(&mut self, reader: &mut Reader<'_>, raw: Vec<Spanned<RawListener>>) {

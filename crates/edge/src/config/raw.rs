@@ -16,6 +16,8 @@ pub(super) struct RawConfig {
     pub(super) edge: RawEdge,
     pub(super) keys: RawKeys,
     pub(super) serve: Option<Spanned<RawServe>>,
+    pub(super) agent: RawAgent,
+    pub(super) sink: Vec<Spanned<RawSink>>,
     pub(super) listener: Vec<Spanned<RawListener>>,
     pub(super) upstream: Vec<Spanned<RawUpstream>>,
 }
@@ -108,6 +110,31 @@ pub(super) struct RawServe {
     pub(super) client_ca: Value<String>,
     pub(super) admin: Value<String>,
     pub(super) ticket_keys: Option<Spanned<RawTicketKeys>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawAgent {
+    pub(super) admin: Value<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawSink {
+    pub(super) name: Value<String>,
+    pub(super) kind: Value<String>,
+    pub(super) file: Value<String>,
+    pub(super) on_disk: Value<bool>,
+    pub(super) rotate: Value<String>,
+    pub(super) accept: Value<String>,
+    pub(super) bits: Value<usize>,
+    pub(super) product: Value<String>,
+    pub(super) socket: Value<String>,
+    pub(super) reference: Value<String>,
+    pub(super) test: Value<Vec<String>>,
+    pub(super) reload: Value<Vec<String>>,
+    pub(super) pid_file: Value<String>,
+    pub(super) secret: Value<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
