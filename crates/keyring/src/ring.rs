@@ -86,9 +86,11 @@ impl Ring {
     }
 
     /// The ring `newer` of a fleet where this one stood, and what that changes. A ring that is not
-    /// newer is refused, whatever is in it: somebody replays it, or has missed what came after.
+    /// newer is refused, whatever is in it: somebody replays it, or has missed what came after. Only
+    /// where this one has keys that a node made for itself alone, the same epoch will do.
     pub fn succeeded_by(&self, mut newer: Self) -> Result<(Self, Vec<Change>), Outdated> {
-        if newer.epoch <= self.epoch {
+        let is_alone = self.entries.iter().any(|entry| entry.born == Epoch::NONE);
+        if newer.epoch < self.epoch || (newer.epoch == self.epoch && !is_alone) {
             return Err(Outdated { offered: newer.epoch, held: self.epoch });
         }
         for entry in &mut newer.entries {

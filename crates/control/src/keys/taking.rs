@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use raincheck_keyring::{KeyState, Outdated, Ring, TicketKey};
+use raincheck_keyring::{Change, KeyState, Outdated, Ring, TicketKey};
 
 use super::{Control, FILE_IS_CHECKED, Keys, Standing};
 use crate::clock::Moment;
@@ -14,16 +14,12 @@ impl Keys {
     pub(crate) fn take_ring(&self, ring: Ring) -> Result<(), Outdated> {
         let events = {
             let mut control = self.control();
-            let held = self.ring().epoch();
-            if ring.epoch() == held {
+            if ring.epoch() == self.ring().epoch() && self.is_supplied() {
                 control.hear(Moment::now());
                 return Ok(());
             }
             let (ring, changes) = self.ring().succeeded_by(ring)?;
-            let epoch = ring.epoch();
-            let back = self.supplied(&mut control, ring);
-            let taken = Event::Taken { source: control.source.place(), epoch, changes };
-            back.into_iter().chain([taken]).collect::<Vec<_>>()
+            self.taken(&mut control, ring, changes)
         };
         self.report(events);
         Ok(())
@@ -39,21 +35,22 @@ impl Keys {
             let (ring, changes) = held.replaced_by(keys, now.wall).expect(FILE_IS_CHECKED);
             let name = ring.issuing().name();
             let was = held.find(name).filter(|entry| entry.key.is_same(ring.issuing())).map(|entry| entry.state);
-            if was == Some(KeyState::Retiring) {
+            if was == Some(KeyState::Retiring) && self.is_supplied() {
                 return Err(SourceFault::Stale { issuing: name });
             }
-            let is_new = *self.shared.standing.borrow() != Standing::Supplied;
-            if changes.is_empty() && !is_new {
+            if changes.is_empty() && self.is_supplied() {
                 control.hear(now);
                 return Ok(());
             }
-            let epoch = ring.epoch();
-            let back = self.supplied(&mut control, ring);
-            let taken = Event::Taken { source: control.source.place(), epoch, changes };
-            back.into_iter().chain([taken]).collect::<Vec<_>>()
+            self.taken(&mut control, ring, changes)
         };
         self.report(events);
         Ok(())
+    }
+
+    /// Whether the ring is the source's. If not, even the ring that the node had last is news.
+    pub(crate) fn is_supplied(&self) -> bool {
+        *self.shared.standing.borrow() == Standing::Supplied
     }
 
     /// The source confirms that the ring is its newest.
@@ -112,12 +109,14 @@ impl Keys {
         loaded.into_iter().chain(warning).collect()
     }
 
-    /// Publishes a ring that the source brought.
-    fn supplied(&self, control: &mut Control, ring: Ring) -> Option<Event> {
+    /// Publishes a ring that the source brought. Returns what there is to report once the lock is free.
+    fn taken(&self, control: &mut Control, ring: Ring, changes: Vec<Change>) -> Vec<Event> {
         control.hear(Moment::now());
+        let (source, epoch) = (control.source.place(), ring.epoch());
         self.publish(control, ring);
         let was = self.shared.standing.send_replace(Standing::Supplied);
-        (was == Standing::Alone).then(|| Event::Back { source: control.source.place() })
+        let back = (was == Standing::Alone).then(|| Event::Back { source: source.clone() });
+        back.into_iter().chain([Event::Taken { source, epoch, changes }]).collect()
     }
 }
 

@@ -81,7 +81,9 @@ impl Poll {
         let asked = Instant::now();
         let answer = loop {
             let holds = *held.borrow_and_update();
-            let request = Request { headers: self.headers(holds, last.tag.as_ref()), ..Request::get(url.clone()) };
+            // A node with keys of its own has need of the ring it has had, too.
+            let tag = last.tag.as_ref().filter(|_| keys.is_supplied());
+            let request = Request { headers: self.headers(holds, tag), ..Request::get(url.clone()) };
             tokio::select! {
                 answer = self.client.request(request, LIMITS) => break answer?,
                 // What this node can open is news for the server, which must not wait for its own.

@@ -117,6 +117,10 @@ fn a_node_that_is_cut_off_seals_with_keys_of_its_own_and_opens_what_it_could() {
     assert_eq!(ring.epoch(), epoch);
     let shared = ring.shared().unwrap();
     assert_eq!((states(&shared), shared.epoch()), (named(&[(2, Issuing)]), epoch));
+    // The source is back, and has not rotated meanwhile.
+    let (back, _) = ring.succeeded_by(shared.clone()).unwrap();
+    assert_eq!(states(&back), named(&[(2, Issuing)]));
+    assert!(back.succeeded_by(shared).is_err());
     ring.seal_alone(at(11), [11, 12].map(TicketKey::sample), 0).unwrap();
     assert!(ring.shared().is_none());
 }
