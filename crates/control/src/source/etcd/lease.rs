@@ -21,8 +21,28 @@ impl Fleet {
             }
         }
         let lease = self.store.etcd.grant(length(keys.schedule().rotate)).await?;
+        if had.is_none() {
+            self.end_former_life().await?;
+        }
         self.own().lease = Some(lease.id);
         Ok(lease)
+    }
+
+    /// Ends the lease of a process that was this node before and ended without a word. As long as it holds, it may lead, and
+    /// nobody wraps keys for who comes; and what it has acknowledged counts.
+    async fn end_former_life(&self) -> Result<(), Error> {
+        let (found, _) = self.store.etcd.get(&self.store.registration_of(&self.source.node)).await?;
+        let Some(found) = found else { return Ok(()) };
+        // Whose it is only who has the fleet's secret can say.
+        if self.store.registration(&self.source.node, &found).is_ok()
+            && let Some(lease) = found.lease
+        {
+            match self.store.etcd.revoke(lease).await {
+                Ok(()) | Err(EtcdError::LeaseNotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the lease.

@@ -73,6 +73,10 @@ impl Store {
         format!("{}nodes/", self.prefix).into_bytes()
     }
 
+    pub(super) fn registration_of(&self, node: &NodeName) -> Vec<u8> {
+        format!("{}nodes/{node}/key", self.prefix).into_bytes()
+    }
+
     /// What a key below [`nodes`](Self::nodes) is about; `None` for what does not belong there.
     pub(super) fn about(&self, key: &[u8]) -> Option<About> {
         let rest = str::from_utf8(key).ok()?.strip_prefix(&*self.prefix)?.strip_prefix("nodes/")?;
