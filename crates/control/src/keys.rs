@@ -89,7 +89,7 @@ impl Keys {
         observer: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let now = Moment::now();
-        let (source, file) = source.open()?;
+        let (source, file) = source.open(&schedule)?;
         let mut control = Control::new(Arc::new(source), now);
         let (ring, standing, events) = match (&*control.source, file) {
             (Source::File(path), Some(file)) => {
@@ -169,7 +169,7 @@ impl Keys {
     /// # Errors
     /// A file that cannot be used; the ring stays as it is.
     pub fn prepare(&self, source: &KeySource, schedule: Schedule) -> Result<Prepared, Error> {
-        let (source, file) = source.open()?;
+        let (source, file) = source.open(&schedule)?;
         Ok(Prepared { keys: self.clone(), source, schedule, file })
     }
 
@@ -233,10 +233,11 @@ impl Prepared {
     ///
     /// The ring goes on where nothing is new: a ring that is not from a file as it is, and one from a file as long as the
     /// file's text is the same, with what was pushed since.
-    pub fn apply(self) {
+    pub fn apply(mut self) {
         let shared = &self.keys.shared;
         let events = {
             let mut control = self.keys.control();
+            self.source.succeed(&control.source);
             shared.schedule.store(Arc::new(self.schedule));
             // A server that was promoted goes on making keys, whatever it followed before.
             let stays = control.source.is_promoted() && self.source.is_remote();

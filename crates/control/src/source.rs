@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 
+use raincheck_keyring::Schedule;
+
 use crate::{Error, Keys};
 
 pub mod etcd;
@@ -55,12 +57,12 @@ impl KeySource {
     }
 
     /// The source ready to be followed, and the file as it is now, where it is one.
-    pub(crate) fn open(&self) -> Result<(Source, Option<KeyFile>), Error> {
+    pub(crate) fn open(&self, schedule: &Schedule) -> Result<(Source, Option<KeyFile>), Error> {
         Ok(match self {
             Self::Local => (Source::Local, None),
             Self::File(path) => (Source::File(path.clone()), Some(file::load(path)?)),
             Self::Http(source) => (Source::Http(Box::new(http::Poll::new(source)?)), None),
-            Self::Etcd(source) => (Source::Etcd(Box::new(etcd::Fleet::new(source)?)), None),
+            Self::Etcd(source) => (Source::Etcd(Box::new(etcd::Fleet::new(source, schedule)?)), None),
         })
     }
 }
@@ -109,6 +111,13 @@ impl Source {
     /// Whether the keys are somebody else's, who may not be there.
     pub(crate) fn is_remote(&self) -> bool {
         matches!(self, Self::Http(_) | Self::Etcd(_))
+    }
+
+    /// Takes over from the source that was followed before a reload what goes on.
+    pub(crate) fn succeed(&mut self, before: &Self) {
+        if let (Self::Etcd(fleet), Self::Etcd(before)) = (self, before) {
+            fleet.succeed(before);
+        }
     }
 
     pub(crate) async fn follow(&self, keys: &Keys) -> Infallible {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use raincheck_keyring::NodeName;
+use raincheck_keyring::{NodeName, Schedule};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -55,8 +55,9 @@ impl EtcdSource {
 #[derive(Debug)]
 pub(crate) struct Fleet {
     source: EtcdSource,
+    waits: Waits,
     store: Store,
-    own: Mutex<Own>,
+    own: Arc<Mutex<Own>>,
     /// The node is to be registered once more: what was wrapped for it does not open, or it was left out.
     renewed: Notify,
 }
@@ -72,13 +73,15 @@ struct Own {
 }
 
 impl Fleet {
-    pub(crate) fn new(source: &EtcdSource) -> Result<Self, Error> {
-        let etcd = Etcd::new(source.endpoints.clone(), &source.trust, REQUEST)?;
+    pub(crate) fn new(source: &EtcdSource, schedule: &Schedule) -> Result<Self, Error> {
+        let waits = Waits::at(schedule.rotate);
+        let etcd = Etcd::new(source.endpoints.clone(), &source.trust, waits.request)?;
         let secret = FleetSecret::load(source.fleet.clone(), &source.secret_file)?;
         Ok(Self {
             source: source.clone(),
+            waits,
             store: Store::new(etcd, secret, source.node.clone()),
-            own: Mutex::new(Own { lease: None, node_key: NodeKey::generate(), epoch_key: None }),
+            own: Arc::new(Mutex::new(Own { lease: None, node_key: NodeKey::generate(), epoch_key: None })),
             renewed: Notify::new(),
         })
     }
@@ -87,15 +90,22 @@ impl Fleet {
         self.source.place()
     }
 
+    /// The same node as before a reload, if it is: who it is to the others, and what it leads with, stays.
+    pub(crate) fn succeed(&mut self, before: &Self) {
+        if (&self.source.node, &self.source.fleet) == (&before.source.node, &before.source.fleet) {
+            self.own = Arc::clone(&before.own);
+        }
+    }
+
     pub(crate) async fn run(&self, keys: &Keys) -> Infallible {
         let mut failures = 0;
         loop {
             let begun = Instant::now();
             let Err(error) = self.take_part(keys).await;
             // What worked for long is no reason to wait long.
-            failures = if begun.elapsed() > LONGEST_PAUSE { 0 } else { failures + 1 };
+            failures = if begun.elapsed() > self.waits.pause { 0 } else { failures + 1 };
             keys.complain(error);
-            let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(MOST_DOUBLINGS)).min(LONGEST_PAUSE);
+            let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(MOST_DOUBLINGS)).min(self.waits.pause);
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
@@ -118,9 +128,26 @@ impl Fleet {
     }
 }
 
-/// For one request to one endpoint.
-const REQUEST: Duration = Duration::from_secs(3);
+/// How long a node waits for etcd, where it may have to ask another member.
+///
+/// All together is less than a rotation: a node that has lost its member, or all of them, has the newest ring before another
+/// rotation goes on without it.
+#[derive(Copy, Clone, Debug)]
+struct Waits {
+    /// For one request to one endpoint.
+    request: Duration,
+    /// How long a watch may be silent before it is made anew. Between two rotations there is nothing to hear.
+    quiet: Duration,
+    /// Between two attempts, at most.
+    pause: Duration,
+}
+
+impl Waits {
+    fn at(rotate: Duration) -> Self {
+        let [request, quiet, pause] = [3, 60, 5].map(Duration::from_secs);
+        Self { request: request.min(rotate / 2), quiet: quiet.min(rotate), pause: pause.min(rotate / 4) }
+    }
+}
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_DOUBLINGS: u32 = 6;

@@ -6,7 +6,6 @@ use raincheck_keyring::Epoch;
 use tokio::time::sleep;
 
 use super::Fleet;
-use super::member::QUIET;
 use super::store::{About, Term};
 use crate::etcd::{Compare, Event, Lease, Op, Txn};
 use crate::{Error, Keys};
@@ -37,7 +36,7 @@ impl Fleet {
                     continue;
                 }
             }
-            let mut watch = self.store.etcd.watch(&key, revision.next(), QUIET).await?;
+            let mut watch = self.store.etcd.watch(&key, revision.next(), self.waits.quiet).await?;
             while watch.next().await?.iter().all(|event| !matches!(event, Event::Delete { .. })) {}
         }
     }

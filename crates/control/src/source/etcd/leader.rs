@@ -8,7 +8,6 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Fleet;
-use super::member::QUIET;
 use super::store::{About, Stored, Term};
 use crate::clock::Moment;
 use crate::etcd::{Compare, Event, KeyValue, Op, Revision};
@@ -42,7 +41,7 @@ impl Fleet {
             return Ok(());
         }
         self.note(&mut office, nodes.iter().map(Change::Put), keys);
-        let mut watch = self.store.etcd.watch(&self.store.nodes(), revision.next(), QUIET).await?;
+        let mut watch = self.store.etcd.watch(&self.store.nodes(), revision.next(), self.waits.quiet).await?;
         loop {
             if !self.wrap(&mut office).await? {
                 return Ok(());
@@ -73,8 +72,10 @@ impl Fleet {
 
     /// The ring to begin with, where the newest one in the store is not the newest, or not to be opened.
     fn inherited(&self, stored: &Stored, keys: &Keys) -> Made {
-        let newest = stored.epoch().max(Epoch { generation: self.source.generation, counter: 0 });
         let held = keys.ring().shared().filter(|held| held.epoch() >= stored.epoch());
+        let newest = stored.epoch().max(keys.ring().epoch());
+        // The counter goes on through generations.
+        let newest = Epoch { generation: newest.generation.max(self.source.generation), ..newest };
         let ring = match held {
             // The store has lost the newest ring, or its key is lost, or an operator began another generation: the same keys
             // once more.
@@ -193,6 +194,8 @@ impl Fleet {
         }
         for (node, found) in held {
             match self.store.acknowledgement(&node, found) {
+                // What it said in an earlier life it may have forgotten.
+                Ok(said) if office.nodes.get(&node).is_none_or(|known| known.lease != said.lease) => {}
                 Ok(said) => keys.acknowledged(&node, said.epoch),
                 Err(error) => keys.refuse(error),
             }

@@ -43,10 +43,10 @@ impl Fleet {
         let key = self.store.key_of(&self.source.node);
         let (wrapped, revision) = self.store.etcd.get(&key).await?;
         let mut rotate = self.catch_up(wrapped.as_ref(), keys).await?;
-        let mut watch = self.store.etcd.watch(&key, revision.next(), QUIET).await?;
+        let mut watch = self.store.etcd.watch(&key, revision.next(), self.waits.quiet).await?;
         loop {
             // Whoever is left out would hear nothing of that.
-            let Ok(events) = timeout(rotate * 2, watch.next()).await else {
+            let Ok(events) = timeout(rotate + rotate / 2, watch.next()).await else {
                 let (wrapped, _) = self.store.etcd.get(&key).await?;
                 rotate = self.catch_up(wrapped.as_ref(), keys).await?;
                 continue;
@@ -101,6 +101,3 @@ impl Fleet {
         Ok(rotate)
     }
 }
-
-/// How long a watch may be silent before it is made anew: nodes hear nothing between two rotations.
-pub(super) const QUIET: Duration = Duration::from_secs(60);
