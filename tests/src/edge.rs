@@ -128,6 +128,12 @@ impl Edge {
         self.signal("ABRT");
     }
 
+    /// Ends it at once, without a word.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Stops it in its tracks, until [`thaw`](Self::thaw): what happens meanwhile is there all at once for it.
     pub fn freeze(&self) {
         self.signal("STOP");

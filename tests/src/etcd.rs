@@ -1,14 +1,19 @@
 //! etcd: one member, or several that are one store.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+
+use raincheck_control::etcd::Revision;
+use serde_json::{Value, json};
 
 use crate::address;
 use crate::backend::process::Process;
 use crate::network::Host;
 use crate::pki::{Authority, Identity};
+use crate::program;
 use crate::scratch::Scratch;
 
 /// A member; killed when dropped.
@@ -83,6 +88,17 @@ impl Etcd {
         self.process.signal("CONT");
     }
 
+    /// A request of its gateway, without TLS.
+    fn ask(&self, path: &str, request: &Value) {
+        let body = request.to_string();
+        let mut stream = TcpStream::connect(self.settings.client).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: etcd\r\nContent-Length: {}\r\n", body.len());
+        write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    }
+
     fn serves(&mut self) {
         let client = self.settings.client;
         self.process.says("etcd serves", |said| said.contains("serving client traffic").then_some(()));
@@ -106,6 +122,49 @@ impl Cluster {
         Self { members: started(scratch, hosts.iter().cloned().map(Some).collect(), |_| None) }
     }
 
+    /// Ends all members at once.
+    pub fn kill(&mut self) {
+        self.members.iter_mut().for_each(Etcd::kill);
+    }
+
+    /// Starts all members again after that, with the data they had, and waits until they serve.
+    pub fn restart(&mut self, scratch: &Scratch) {
+        // None of them serves before a majority is there.
+        self.members.iter_mut().for_each(|member| member.process = member.settings.run(scratch));
+        self.members.iter_mut().for_each(Etcd::serves);
+    }
+
+    /// The same with no data at all: a store that begins anew.
+    pub fn restart_empty(&mut self, scratch: &Scratch) {
+        self.members.iter().for_each(|member| std::fs::remove_dir_all(&member.settings.directory).unwrap());
+        self.restart(scratch);
+    }
+
+    /// Copies the data of members that were killed.
+    pub fn back_up(&self) {
+        for Etcd { settings, .. } in &self.members {
+            copy(&settings.directory, &settings.backup());
+        }
+    }
+
+    /// Starts all members again after they were killed, with the data of [`back_up`](Self::back_up).
+    pub fn restart_from_backup(&mut self, scratch: &Scratch) {
+        for Etcd { settings, .. } in &self.members {
+            copy(&settings.backup(), &settings.directory);
+        }
+        self.restart(scratch);
+    }
+
+    /// Where each member keeps its data.
+    pub fn directories(&self) -> Vec<&Path> {
+        self.members.iter().map(|member| &*member.settings.directory).collect()
+    }
+
+    /// Forgets all revisions but the latest.
+    pub fn compact(&self, revision: Revision) {
+        self.members[0].ask("/v3/kv/compaction", &json!({ "revision": revision.0.to_string(), "physical": true }));
+    }
+
     /// Their URLs for clients.
     pub fn urls(&self) -> Vec<String> {
         self.members.iter().map(Etcd::url).collect()
@@ -116,6 +175,10 @@ impl Settings {
     fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.client)
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.directory.with_extension("backup")
     }
 
     fn run(&self, scratch: &Scratch) -> Process {
@@ -137,6 +200,12 @@ impl Settings {
         }
         Process::start(scratch, &mut command)
     }
+}
+
+/// A directory with all there is in it, in place of what was there.
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    program::run(Command::new("cp").arg("-a").args([from, to]), b"").succeeded();
 }
 
 fn here(count: usize) -> Vec<Option<Arc<Host>>> {
