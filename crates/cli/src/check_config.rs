@@ -34,7 +34,7 @@ impl CheckConfig {
     pub(crate) fn run(self) -> Result<(), Failure> {
         secrecy::try_to_keep_memory_here();
         let config = Config::load(&self.file)?;
-        let file = config.keys.source.check()?;
+        let file = config.keys.source.check(&config.keys.schedule)?;
         for warning in &config.warnings {
             say(format_args!("warning: {warning}"));
         }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use raincheck_keyring::Schedule;
 
@@ -52,8 +53,8 @@ impl KeySource {
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn check(&self) -> Result<Option<KeyFile>, Error> {
-        self.open().map(|(_, file)| file)
+    pub fn check(&self, schedule: &Schedule) -> Result<Option<KeyFile>, Error> {
+        self.open(schedule).map(|(_, file)| file)
     }
 
     /// The source ready to be followed, and the file as it is now, where it is one.
@@ -61,7 +62,7 @@ impl KeySource {
         Ok(match self {
             Self::Local => (Source::Local, None),
             Self::File(path) => (Source::File(path.clone()), Some(file::load(path)?)),
-            Self::Http(source) => (Source::Http(Box::new(http::Poll::new(source)?)), None),
+            Self::Http(source) => (Source::Http(Arc::new(http::Poll::new(source)?)), None),
             Self::Etcd(source) => (Source::Etcd(Box::new(etcd::Fleet::new(source, schedule)?)), None),
         })
     }
@@ -71,17 +72,17 @@ impl KeySource {
 #[derive(Debug)]
 pub(crate) enum Source {
     Local,
-    /// Local too, on a server that followed another one before.
-    Promoted,
+    /// Local too, on a server that followed another one before, which is told of it when it is back.
+    Promoted(Arc<http::Poll>),
     File(PathBuf),
-    Http(Box<http::Poll>),
+    Http(Arc<http::Poll>),
     Etcd(Box<etcd::Fleet>),
 }
 
 impl Source {
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Local | Self::Promoted => "local",
+            Self::Local | Self::Promoted(_) => "local",
             Self::File(_) => "file",
             Self::Http(_) => "http",
             Self::Etcd(_) => "etcd",
@@ -91,7 +92,7 @@ impl Source {
     /// Where the keys come from, in words that an operator knows.
     pub(crate) fn place(&self) -> String {
         match self {
-            Self::Local | Self::Promoted => "this node".to_owned(),
+            Self::Local | Self::Promoted(_) => "this node".to_owned(),
             Self::File(path) => path.display().to_string(),
             Self::Http(poll) => poll.place(),
             Self::Etcd(fleet) => fleet.place(),
@@ -100,12 +101,12 @@ impl Source {
 
     /// Whether keys are made here, though somebody else's were followed before.
     pub(crate) fn is_promoted(&self) -> bool {
-        matches!(self, Self::Promoted)
+        matches!(self, Self::Promoted(_))
     }
 
     /// Whether keys are made here.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Local | Self::Promoted)
+        matches!(self, Self::Local | Self::Promoted(_))
     }
 
     /// Whether the keys are somebody else's, who may not be there.
@@ -122,7 +123,11 @@ impl Source {
 
     pub(crate) async fn follow(&self, keys: &Keys) -> Infallible {
         match self {
-            Self::Local | Self::Promoted => local::run(keys).await,
+            Self::Local => local::run(keys).await,
+            Self::Promoted(followed) => tokio::select! {
+                never = local::run(keys) => never,
+                never = followed.supersede(keys) => never,
+            },
             Self::File(path) => file::run(keys, path).await,
             Self::Http(poll) => poll.run(keys).await,
             Self::Etcd(fleet) => fleet.run(keys).await,

@@ -121,11 +121,11 @@ impl Keys {
     pub fn promote(&self) -> Result<Epoch, CannotPromote> {
         let (epoch, event) = {
             let mut control = self.control();
-            match &*control.source {
+            let followed = match &*control.source {
                 source if source.is_local() => return Err(CannotPromote::MakesKeys),
-                Source::Http(_) => {}
+                Source::Http(followed) => Arc::clone(followed),
                 source => return Err(CannotPromote::Source(source.name())),
-            }
+            };
             if !control.has_heard {
                 return Err(CannotPromote::NoRing);
             }
@@ -133,7 +133,7 @@ impl Keys {
             let generation = ring.epoch().generation + 1;
             let ring = ring.in_generation(generation);
             let epoch = ring.epoch();
-            control.source = Arc::new(Source::Promoted);
+            control.source = Arc::new(Source::Promoted(followed));
             control.begin_to_rotate(Moment::now(), epoch);
             self.publish(&control, ring);
             self.shared.standing.send_replace(Standing::Supplied);

@@ -74,6 +74,19 @@ impl Poll {
         }
     }
 
+    /// Tells whoever made the keys before which ring there is now, so that it stops when it comes back: nodes that have just
+    /// started, and ask it first, would take its keys for the fleet's.
+    pub(crate) async fn supersede(&self, keys: &Keys) -> Infallible {
+        loop {
+            for url in &self.source.urls {
+                let headers = self.headers(keys.ring().epoch(), None);
+                // That it is not there is as it should be.
+                let _ = self.client.request(Request { headers, ..Request::get(url.clone()) }, LIMITS).await;
+            }
+            sleep(jittered(self.source.every)).await;
+        }
+    }
+
     /// Asks once, and does what the answer says.
     async fn ask(&self, keys: &Keys, last: &mut Last) -> Result<Manners, Error> {
         let url = &self.source.urls[last.url];
