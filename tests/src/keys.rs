@@ -60,12 +60,19 @@ impl Config {
     /// Follows the server at this URL, as the node of this name.
     pub fn following(mut self, url: &str, node: &str, authority: &Authority) -> Self {
         self.followed = source_http(&[url.to_owned()], &authority.file(), Some(&authority.client(node)));
+        set(&mut self.followed, "every", quoted("1s"));
         self.keys("source", quoted("http")).keys("node", quoted(node))
     }
 
     /// Sets a key of `[serve.ticket-keys]`, a table that is there once it has one.
     pub fn ticket_keys(mut self, key: &str, value: impl Display) -> Self {
         set(&mut self.ticket_keys, key, value);
+        self
+    }
+
+    /// Believes nodes whose certificates this authority has issued.
+    pub fn client_ca(mut self, authority: &Authority) -> Self {
+        set(&mut self.serve, "client-ca", quoted(authority.file().display()));
         self
     }
 

@@ -14,6 +14,7 @@ pub mod deadline;
 pub mod edge;
 pub mod etcd;
 pub mod fleet;
+pub mod foreign;
 pub mod hello;
 pub mod java;
 pub mod key_file;

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use raincheck_keyring::Schedule;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::reading::{self, Asked, Reading, Signals};
@@ -105,6 +105,8 @@ struct Server {
     source: ArcSwap<KeySource>,
     serve: ArcSwap<Serve>,
     nodes: Nodes,
+    /// Changes with a reload.
+    reloaded: watch::Sender<()>,
     /// For connections of nodes.
     room: Arc<Semaphore>,
     versions: ticket_keys::Versions,
@@ -134,6 +136,7 @@ impl Server {
         let before = self.serve.swap(Arc::clone(&serve));
         self.source.store(Arc::new(setup.source));
         keys.apply();
+        self.reloaded.send_replace(());
         self.tell(Notice::Reloaded);
         for setting in needs_restart(&before, &serve) {
             self.tell(Notice::NeedsRestart { setting });
@@ -168,6 +171,7 @@ fn start(setup: Setup, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Result<Arc
         keys,
         source: ArcSwap::from_pointee(source),
         serve: ArcSwap::from_pointee(serve),
+        reloaded: watch::Sender::new(()),
         room: Arc::new(Semaphore::new(ring::MOST_NODES)),
         versions: ticket_keys::Versions::default(),
         tally,

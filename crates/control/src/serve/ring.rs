@@ -100,6 +100,7 @@ async fn answer<B>(server: &Server, peer: IpAddr, request: &Request<B>) -> Respo
     let until = Instant::now() + wait.unwrap_or_default();
     // Before the ring is looked at, lest one slip through in between.
     let mut published = server.keys.published();
+    let mut reloaded = server.reloaded.subscribe();
     let mut response = loop {
         let ring = match server.keys.offered() {
             Ok(ring) => ring,
@@ -109,11 +110,18 @@ async fn answer<B>(server: &Server, peer: IpAddr, request: &Request<B>) -> Respo
             }
         };
         let tag = format!("\"{}\"", ring.epoch());
-        if !has_tag(request.headers(), &tag) {
+        // After a reload the node has it once more, for to an early "no" it would not come back at once.
+        if !has_tag(request.headers(), &tag) || reloaded.has_changed().unwrap_or_default() {
             server.tally.polls_new.increment();
             break whole(&tag, Bytes::from_owner(ring.expose_encoded()));
         }
-        if !matches!(timeout_at(until, published.changed()).await, Ok(Ok(()))) {
+        let news = async {
+            tokio::select! {
+                _ = published.changed() => {}
+                _ = reloaded.changed() => reloaded.mark_changed(),
+            }
+        };
+        if timeout_at(until, news).await.is_err() {
             server.tally.polls_unchanged.increment();
             break unchanged(&tag);
         }
