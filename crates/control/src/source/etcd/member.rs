@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_keyring::Epoch;
+use raincheck_keyring::{Epoch, Ring};
 use tokio::time::timeout;
 
 use super::Fleet;
@@ -67,6 +67,14 @@ impl Fleet {
         let Some(sealed) = stored.sealed else { return Ok(keys.schedule().rotate) };
         let rotate = sealed.rotate();
         let epoch = keys.ring().epoch();
+        if sealed.epoch() == epoch && !keys.is_supplied() {
+            // The node was alone meanwhile, and the fleet has not rotated.
+            let epoch_key = self.own().epoch_key.clone();
+            if let Some(Ok(ring)) = epoch_key.map(|epoch_key| epoch_key.open(&sealed)) {
+                self.take(ring, keys);
+            }
+            return Ok(rotate);
+        }
         if sealed.epoch() <= epoch {
             if sealed.epoch() == epoch {
                 keys.confirm();
@@ -90,14 +98,18 @@ impl Fleet {
         match opened {
             Ok((epoch_key, ring)) => {
                 self.own().epoch_key = Some(Arc::new(epoch_key));
-                if let Err(outdated) = keys.take_ring(ring) {
-                    keys.refuse(Error::Source { place: self.place(), fault: outdated.into() });
-                }
+                self.take(ring, keys);
             }
             // It is for the key of before, or of a ring that has been followed by another since: the right one will come.
             Err(EnvelopeError::OtherKey | EnvelopeError::OtherEpoch { .. }) => self.renewed.notify_one(),
             Err(fault) => keys.refuse(self.store.envelope_error(&wrapped.key, fault)),
         }
         Ok(rotate)
+    }
+
+    fn take(&self, ring: Ring, keys: &Keys) {
+        if let Err(outdated) = keys.take_ring(ring) {
+            keys.refuse(Error::Source { place: self.place(), fault: outdated.into() });
+        }
     }
 }
