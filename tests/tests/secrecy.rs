@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Write, pipe};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -34,25 +35,59 @@ fn no_command_that_holds_keys_leaves_a_core_dump() {
     until("`check-config` refuses core dumps", || (largest_dump(command.0.id()) <= 1).then_some(()));
 }
 
+#[test]
+fn an_edge_that_is_aborted_leaves_no_core_dump() {
+    let site = Site::new();
+    // What a dump in this directory would be there for.
+    let mut other = Command::new("sh");
+    other.args(["-c", &format!("{ALLOWED}; kill -ABRT $$")]).current_dir(site.scratch.path());
+    let can_be_seen = other.status().unwrap().core_dumped();
+
+    let config = site.web("127.0.0.1:9".parse().unwrap());
+    let mut command = with_dumps_allowed(raincheck().get_program());
+    command.current_dir(site.scratch.path());
+    let mut edge = Edge::start_by(command, &site.scratch, config);
+    // Without the limit: that it is not dumpable is enough.
+    let limit = format!("--pid={}", edge.pid());
+    run(Command::new("prlimit").args([&limit, "--core=unlimited:unlimited"]), b"");
+    edge.abort();
+    let ended = edge.ended();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false));
+    assert!(can_be_seen || largest_dump_here() == 0, "no process leaves a dump here");
+}
+
+/// Bytes of a core dump this process may leave, at most.
+fn largest_dump_here() -> u64 {
+    let hard = run(Command::new("sh").args(["-c", "ulimit -H -c"]), b"").stdout;
+    hard.trim().parse().unwrap_or(u64::MAX)
+}
+
+/// A program with core dumps allowed.
+fn with_dumps_allowed(program: &OsStr) -> Command {
+    let mut command = Command::new("sh");
+    command.args([OsStr::new("-c"), format!("{ALLOWED}; exec \"$@\"").as_ref(), "sh".as_ref(), program]);
+    command
+}
+
+const ALLOWED: &str = "ulimit -S -c \"$(ulimit -H -c)\"";
+
 /// A command that was started with core dumps allowed; killed when dropped.
 struct Running(Child);
 
 impl Running {
     fn start<const N: usize>(arguments: [&OsStr; N], stdout: impl Into<Stdio>) -> Self {
         let command = raincheck();
-        let shell = "ulimit -S -c \"$(ulimit -H -c)\"; exec \"$@\"";
-        let child = Command::new("sh")
-            .args([OsStr::new("-c"), shell.as_ref(), "sh".as_ref(), command.get_program()])
+        let child = with_dumps_allowed(command.get_program())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(stdout)
             .spawn()
             .unwrap();
         let running = Self(child);
-        let binary = fs::canonicalize(command.get_program()).unwrap();
+        // What nobody else may read of a process that refuses dumps, its name is not.
         until("the shell is gone", || {
-            let executed = fs::read_link(format!("/proc/{}/exe", running.0.id())).unwrap();
-            (executed == binary).then_some(())
+            let name = fs::read_to_string(format!("/proc/{}/comm", running.0.id())).unwrap();
+            (name.trim_end() == "raincheck").then_some(())
         });
         running
     }

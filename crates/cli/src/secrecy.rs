@@ -1,7 +1,7 @@
 //! Keeping ticket keys out of core dumps and swap.
 
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// Makes sure, as far as the system lets it, that what is in this process' memory is nowhere else. Gives a warning, a line
@@ -23,8 +23,16 @@ pub(crate) fn try_to_keep_memory_here() {
     drop(keep_memory_here());
 }
 
-/// One byte rather than none, where that is allowed: the kernel leaves out a dump into a pipe for no other limit.
+/// Twice, because each does what the other cannot:
+///
+/// - A process that is not dumpable leaves no core, neither in a file nor in a pipe (`systemd-coredump`), whatever its limit;
+///   and no other process of the same user may read its memory (ptrace(2), `/proc/PID/mem`).
+/// - The limit shows in `/proc/PID/limits`, and stays where something makes the process dumpable again (prctl(2) has a list).
+///   One byte rather than none, where that is allowed: the kernel leaves out a dump into a pipe for no other limit.
+///
+/// `MADV_DONTDUMP`, which leaves single pages out of a dump, has nothing left to do.
 fn refuse_core_dumps() -> rustix::io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let limit = getrlimit(Resource::Core);
     let least = limit.maximum.map_or(1, |maximum| maximum.min(1));
     setrlimit(Resource::Core, Rlimit { current: Some(least), ..limit })
