@@ -164,6 +164,14 @@ impl EpochKey {
         bytes
     }
 
+    /// Of which epoch's ring it is the key, as what [`wrap`](Self::wrap) made says; nobody has vouched for that.
+    pub fn epoch_of(wrapped: &[u8]) -> Result<Epoch, EnvelopeError> {
+        let mut reader = Reader(wrapped);
+        read_version(&mut reader)?;
+        let wrapped = Wrapped::read(&mut reader).filter(|_| reader.0.is_empty());
+        wrapped.map(|wrapped| wrapped.epoch).ok_or(EnvelopeError::Malformed)
+    }
+
     /// What [`NodeKey::open`](super::NodeKey::open) does.
     pub(super) fn unwrapped(
         wrapped: &[u8],

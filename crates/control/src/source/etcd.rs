@@ -14,7 +14,7 @@ use raincheck_keyring::{NodeName, Schedule};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::etcd::{Etcd, LeaseId};
+use crate::etcd::{Etcd, LeaseId, Revision};
 use crate::fleet::{EpochKey, FleetName, FleetSecret, NodeKey};
 use crate::https::{Trust, Url};
 use crate::{Error, Keys};
@@ -70,6 +70,10 @@ struct Own {
     node_key: NodeKey,
     /// Of the newest ring this node has opened or made: whoever leads wraps it for nodes that come late.
     epoch_key: Option<Arc<EpochKey>>,
+    /// What was found last in the place of the newest ring, and was none.
+    refused_ring: Option<Revision>,
+    /// What was found last in the place of its key for this node, and was none.
+    refused_key: Option<Revision>,
 }
 
 impl Fleet {
@@ -81,7 +85,13 @@ impl Fleet {
             source: source.clone(),
             waits,
             store: Store::new(etcd, secret, source.node.clone()),
-            own: Arc::new(Mutex::new(Own { lease: None, node_key: NodeKey::generate(), epoch_key: None })),
+            own: Arc::new(Mutex::new(Own {
+                lease: None,
+                node_key: NodeKey::generate(),
+                epoch_key: None,
+                refused_ring: None,
+                refused_key: None,
+            })),
             renewed: Notify::new(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use raincheck_control::Standing;
 use raincheck_control::admin::process;
 use raincheck_control::admin::prometheus::{Exposition, Family};
 use raincheck_keyring::KeyState;
@@ -72,6 +73,17 @@ fn tickets(page: &mut Exposition, snapshot: &Snapshot) {
     for state in STATES {
         keys.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
     }
+    let standing = *snapshot.keys.standing().borrow();
+    let mut standings =
+        page.gauge("raincheck_keys_standing", "How the node stands with its source of keys: 1 for one.");
+    for one in [Standing::Waiting, Standing::Supplied, Standing::Alone] {
+        standings.sample(&[("standing", one.as_str())], u64::from(one == standing));
+    }
+    page.counter(
+        "raincheck_keys_refused_total",
+        "What a source brought as keys, or as the word of a node, and was neither.",
+    )
+    .sample(&[], snapshot.keys.refused());
     // Labels only for names this node has held: a stranger who makes up names makes up no series.
     let held = snapshot.tickets.held();
     let mut opened = page.counter("raincheck_tickets_opened_total", "Tickets that opened, by the key they name.");

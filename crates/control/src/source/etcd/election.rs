@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::Fleet;
 use super::store::{About, Term};
-use crate::etcd::{Compare, Event, Lease, Op, Txn};
+use crate::etcd::{Compare, Lease, Op, Txn};
 use crate::{Error, Keys};
 
 impl Fleet {
@@ -20,6 +20,16 @@ impl Fleet {
                 Some(leader) if leader.lease == Some(lease.id) => {
                     self.lead(Term(leader.create_revision), keys).await?;
                     // The lease may hold still, but what it was for is lost.
+                    continue;
+                }
+                // Put by somebody who is no node, it would never go. Deleted first, because a term begins when the key is created.
+                Some(leader) if leader.lease.is_none() && self.may_lead(keys).await? => {
+                    let unchanged = Compare::unchanged(key.clone(), leader.mod_revision);
+                    let delete = Op::Delete { key: key.clone() };
+                    self.store
+                        .etcd
+                        .txn(&Txn { compare: vec![unchanged], success: vec![delete], failure: vec![] })
+                        .await?;
                     continue;
                 }
                 Some(_) => {}
@@ -37,7 +47,7 @@ impl Fleet {
                 }
             }
             let mut watch = self.store.etcd.watch(&key, revision.next(), self.waits.quiet).await?;
-            while watch.next().await?.iter().all(|event| !matches!(event, Event::Delete { .. })) {}
+            watch.next().await?;
         }
     }
 
@@ -45,7 +55,14 @@ impl Fleet {
     /// of its own, and what is not in that is lost.
     async fn may_lead(&self, keys: &Keys) -> Result<bool, Error> {
         let held = keys.ring().epoch();
-        let newest = self.store.stored().await?.epoch();
+        let stored = self.store.stored().await?;
+        if let Some(foreign) = stored.foreign {
+            // Of another fleet by the same name, perhaps; its ring is not to be lost.
+            let has_ring = held != Epoch::NONE;
+            self.refuse_ring(stored.put, foreign, keys);
+            return Ok(has_ring);
+        }
+        let newest = stored.sealed.map_or(Epoch::NONE, |sealed| sealed.epoch());
         if held != Epoch::NONE && held >= newest {
             return Ok(true);
         }

@@ -11,7 +11,7 @@ use super::Fleet;
 use super::store::{About, Stored, Term};
 use crate::clock::Moment;
 use crate::etcd::{Compare, Event, KeyValue, Op, Revision};
-use crate::fleet::{PublicKey, Registration, SealedRing, seal};
+use crate::fleet::{PublicKey, Registration, RegistrationError, SealedRing, seal};
 use crate::keys::Due;
 use crate::{Error, Keys};
 
@@ -29,7 +29,14 @@ struct Office {
 impl Fleet {
     /// Leads, until another one does.
     pub(super) async fn lead(&self, term: Term, keys: &Keys) -> Result<(), Error> {
-        let stored = self.store.stored().await?;
+        let mut stored = self.store.stored().await?;
+        if let Some(foreign) = stored.foreign.take() {
+            // Who has a ring of the fleet puts it there again; who has none would found another fleet of the same name.
+            if keys.ring().shared().is_none() {
+                return Err(foreign);
+            }
+            self.refuse_ring(stored.put, foreign, keys);
+        }
         let (wrapped, _) = self.store.etcd.range_prefix(&self.store.keys()).await?;
         let (nodes, revision) = self.store.etcd.range_prefix(&self.store.nodes()).await?;
         let recipients: Vec<NodeName> = wrapped.iter().filter_map(|found| self.store.recipient(&found.key)).collect();
@@ -92,19 +99,32 @@ impl Fleet {
         let epoch = ring.epoch();
         let rotate = keys.schedule().rotate;
         let (epoch_key, sealed) = seal(&ring, &self.source.node, Moment::now().wall, rotate, &self.store.secret);
-        let put = Op::Put { key: self.store.ring(), value: sealed.as_bytes().to_vec(), lease: None };
-        let unchanged = Compare::unchanged(self.store.ring(), office.put);
-        let done = self.store.as_leader(office.term, Some(unchanged), vec![put]).await?;
-        office.put = if done.succeeded {
-            done.revision
-        } else {
-            // It may have been put all the same, the first time it was asked for.
+        loop {
+            let put = Op::Put { key: self.store.ring(), value: sealed.as_bytes().to_vec(), lease: None };
+            let unchanged = Compare::unchanged(self.store.ring(), office.put);
+            let done = self.store.as_leader(office.term, Some(unchanged), vec![put]).await?;
+            if done.succeeded {
+                office.put = done.revision;
+                break;
+            }
             let stored = self.store.stored().await?;
-            if !done.repeated || stored.sealed.as_ref() != Some(&sealed) {
+            if done.repeated && stored.sealed.as_ref() == Some(&sealed) {
+                // It was put all the same, the first time it was asked for.
+                office.put = stored.put;
+                break;
+            }
+            if stored.put == office.put || !self.store.is_term_of_this_node(office.term).await? {
                 return Ok(false);
             }
-            stored.put
-        };
+            // Nobody but the one that leads may put a ring there, and what it put last was this node's.
+            let found = stored.epoch();
+            let error = stored.foreign.unwrap_or_else(|| self.outdated(found, epoch));
+            self.refuse_ring(stored.put, error, keys);
+            if found >= epoch {
+                return Ok(false);
+            }
+            office.put = stored.put;
+        }
         office.epoch = epoch;
         office.waiting = office.nodes.keys().filter(|node| **node != self.source.node).cloned().collect();
         self.own().epoch_key = Some(Arc::new(epoch_key));
@@ -189,7 +209,10 @@ impl Fleet {
                     keys.lapsed(&node);
                 }
                 (Some(About::Held(node)), Change::Put(found)) => held.push((node, found)),
-                (Some(About::Held(_)), Change::Gone(_)) | (None, _) => {}
+                (None, Change::Put(found)) => {
+                    keys.refuse(self.store.registration_error(&found.key, RegistrationError::Malformed));
+                }
+                (Some(About::Held(_)) | None, Change::Gone(_)) => {}
             }
         }
         for (node, found) in held {

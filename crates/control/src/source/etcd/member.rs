@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_keyring::{Epoch, Ring};
+use raincheck_keyring::{Epoch, Outdated, Ring};
 use tokio::time::timeout;
 
 use super::Fleet;
-use crate::etcd::{Event, KeyValue, LeaseId};
-use crate::fleet::{Acknowledgement, EnvelopeError, NodeKey, Registration, Unopened};
+use crate::etcd::{Event, KeyValue, LeaseId, Revision};
+use crate::fleet::{Acknowledgement, EnvelopeError, EpochKey, NodeKey, Registration, Unopened};
 use crate::{Error, Keys, SourceFault};
 
 impl Fleet {
@@ -41,19 +41,22 @@ impl Fleet {
     /// Takes each ring whose key is wrapped for this node.
     pub(super) async fn follow(&self, keys: &Keys) -> Result<Infallible, Error> {
         let key = self.store.key_of(&self.source.node);
-        let (wrapped, revision) = self.store.etcd.get(&key).await?;
+        let (wrapped, mut seen) = self.store.etcd.get(&key).await?;
+        let revision = seen;
         let mut rotate = self.catch_up(wrapped.as_ref(), keys).await?;
         let mut watch = self.store.etcd.watch(&key, revision.next(), self.waits.quiet).await?;
         loop {
             // Whoever is left out would hear nothing of that.
             let Ok(events) = timeout(rotate + rotate / 2, watch.next()).await else {
-                let (wrapped, _) = self.store.etcd.get(&key).await?;
+                let wrapped;
+                (wrapped, seen) = self.store.etcd.get(&key).await?;
                 rotate = self.catch_up(wrapped.as_ref(), keys).await?;
                 continue;
             };
             for event in events? {
                 if let Event::Put(wrapped) = event
                     && wrapped.key == key
+                    && wrapped.mod_revision > seen
                 {
                     rotate = self.catch_up(Some(&wrapped), keys).await?;
                 }
@@ -64,9 +67,16 @@ impl Fleet {
     /// Takes the newest ring, if the node does not have it, and `wrapped` opens it. Answers how often there is a new one.
     async fn catch_up(&self, wrapped: Option<&KeyValue>, keys: &Keys) -> Result<Duration, Error> {
         let stored = self.store.stored().await?;
+        if let Some(foreign) = stored.foreign {
+            self.refuse_ring(stored.put, foreign, keys);
+        }
         let Some(sealed) = stored.sealed else { return Ok(keys.schedule().rotate) };
         let rotate = sealed.rotate();
         let epoch = keys.ring().epoch();
+        if sealed.epoch() < epoch {
+            self.refuse_ring(stored.put, self.outdated(sealed.epoch(), epoch), keys);
+            return Ok(rotate);
+        }
         if sealed.epoch() == epoch && !keys.is_supplied() {
             // The node was alone meanwhile, and the fleet has not rotated.
             let epoch_key = self.own().epoch_key.clone();
@@ -75,9 +85,10 @@ impl Fleet {
             }
             return Ok(rotate);
         }
-        if sealed.epoch() <= epoch {
-            if sealed.epoch() == epoch {
-                keys.confirm();
+        if sealed.epoch() == epoch {
+            keys.confirm();
+            if let Some(wrapped) = wrapped {
+                self.refuse_old_key(wrapped, epoch, keys);
             }
             return Ok(rotate);
         }
@@ -110,6 +121,29 @@ impl Fleet {
     fn take(&self, ring: Ring, keys: &Keys) {
         if let Err(outdated) = keys.take_ring(ring) {
             keys.refuse(Error::Source { place: self.place(), fault: outdated.into() });
+        }
+    }
+
+    /// Counts a ring that nobody should have put where the newest one is, once.
+    pub(super) fn refuse_ring(&self, put: Revision, error: Error, keys: &Keys) {
+        if self.own().refused_ring.replace(put) != Some(put) {
+            keys.refuse(error);
+        }
+    }
+
+    pub(super) fn outdated(&self, offered: Epoch, held: Epoch) -> Error {
+        Error::Source { place: self.place(), fault: Outdated { offered, held }.into() }
+    }
+
+    /// Counts what is no key of the ring that the node has, once. Nobody who leads would put it there, now that it has that ring.
+    fn refuse_old_key(&self, wrapped: &KeyValue, epoch: Epoch, keys: &Keys) {
+        let fault = match EpochKey::epoch_of(&wrapped.value) {
+            Ok(found) if found < epoch => EnvelopeError::OtherEpoch { expected: epoch, found },
+            Ok(_) => return,
+            Err(fault) => fault,
+        };
+        if self.own().refused_key.replace(wrapped.mod_revision) != Some(wrapped.mod_revision) {
+            keys.refuse(self.store.envelope_error(&wrapped.key, fault));
         }
     }
 }

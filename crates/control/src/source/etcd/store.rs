@@ -34,6 +34,8 @@ pub(super) struct Term(pub(super) Revision);
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) sealed: Option<SealedRing>,
+    /// What lies in its place is not this fleet's.
+    pub(super) foreign: Option<Error>,
     /// When it was put; 0 if there is none.
     pub(super) put: Revision,
 }
@@ -92,13 +94,17 @@ impl Store {
         str::from_utf8(key).ok()?.strip_prefix(&*self.prefix)?.strip_prefix("keys/")?.parse().ok()
     }
 
-    /// The newest ring. What is there and was not sealed with this fleet's secret is an error.
+    /// The newest ring.
     pub(super) async fn stored(&self) -> Result<Stored, Error> {
         let key = self.ring();
         let (found, _) = self.etcd.get(&key).await?;
         let put = found.as_ref().map_or(Revision(0), |found| found.mod_revision);
-        let sealed = found.map(|found| SealedRing::decode(found.value, &self.secret)).transpose();
-        Ok(Stored { sealed: sealed.map_err(|fault| self.envelope_error(&key, fault))?, put })
+        let (sealed, foreign) = match found.map(|found| SealedRing::decode(found.value, &self.secret)) {
+            None => (None, None),
+            Some(Ok(sealed)) => (Some(sealed), None),
+            Some(Err(fault)) => (None, Some(self.envelope_error(&key, fault))),
+        };
+        Ok(Stored { sealed, foreign, put })
     }
 
     /// Says what this node has: its registration, its acknowledgement, or both at once.
@@ -143,11 +149,17 @@ impl Store {
         self.etcd.txn(&Txn { compare, success: ops, failure: Vec::new() }).await
     }
 
+    /// Whether this node leads still.
+    pub(super) async fn is_term_of_this_node(&self, term: Term) -> Result<bool, EtcdError> {
+        let (leader, _) = self.etcd.get(&self.leader()).await?;
+        Ok(leader.is_some_and(|leader| leader.create_revision == term.0))
+    }
+
     pub(super) fn envelope_error(&self, key: &[u8], fault: EnvelopeError) -> Error {
         Error::Envelope { place: self.place(key), fault }
     }
 
-    fn registration_error(&self, key: &[u8], fault: RegistrationError) -> Error {
+    pub(super) fn registration_error(&self, key: &[u8], fault: RegistrationError) -> Error {
         Error::Registration { place: self.place(key), fault }
     }
 
