@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use raincheck_control::etcd::Etcd;
 use raincheck_control::https::Trust;
+use raincheck_control::source::etcd::EtcdSource;
 use raincheck_keyring::Epoch;
 
 use crate::address;
@@ -84,6 +85,23 @@ impl<'a> Fleet<'a> {
         let command = wrap(host.command(raincheck().get_program()));
         let edge = Edge::start_by(command, &self.site.scratch, config);
         self.nodes.push(Node { name, host, edge });
+    }
+
+    /// What a node of this fleet is told of it.
+    pub fn source(&self, name: &str) -> EtcdSource {
+        EtcdSource {
+            endpoints: self.cluster.urls().iter().map(|url| url.parse().unwrap()).collect(),
+            fleet: FLEET.parse().unwrap(),
+            secret_file: self.secret.clone(),
+            node: name.parse().unwrap(),
+            generation: 1,
+            trust: Trust::default(),
+        }
+    }
+
+    /// How often the nodes have refused what was brought as keys.
+    pub fn keys_refused(&self) -> f64 {
+        self.nodes.iter().map(|node| node.edge.sum("raincheck_keys_refused_total", &[])).sum()
     }
 
     /// Starts an edge again, as it was.
