@@ -87,6 +87,19 @@ impl<'a> Fleet<'a> {
         self.nodes.push(Node { name, host, edge });
     }
 
+    /// The same with another secret than the others have.
+    pub fn join_with_another_secret(&mut self) {
+        let other = self.site.scratch.write("another-secret", random_secret());
+        let secret = std::mem::replace(&mut self.secret, other);
+        self.join(|command| command);
+        self.secret = secret;
+    }
+
+    /// What lies in etcd at a [`key`] of the fleet, which must be there.
+    pub fn value(&self, what: &str) -> Vec<u8> {
+        self.ask(async |etcd| etcd.get(&key(what)).await).unwrap().0.unwrap_or_else(|| panic!("no {what}")).value
+    }
+
     /// What a node of this fleet is told of it.
     pub fn source(&self, name: &str) -> EtcdSource {
         EtcdSource {
