@@ -248,6 +248,9 @@ impl Prepared {
                 _ => {
                     if !was.is_local() {
                         control.fingerprint = None;
+                        if !source.is_remote() {
+                            self.keys.own(&control);
+                        }
                         control.begin_to_rotate(Moment::now(), self.keys.ring().epoch());
                     }
                     Vec::new()

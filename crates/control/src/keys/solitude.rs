@@ -47,6 +47,19 @@ impl Keys {
         debug_assert!(!waiting, "whoever holds the keys holds the sender");
     }
 
+    /// What the node made for itself alone is for others, too, from now on: nobody is waited for any more, and the ring has
+    /// an epoch.
+    pub(super) fn own(&self, control: &Control) {
+        if *self.shared.standing.borrow() == Standing::Supplied {
+            return;
+        }
+        let mut ring = Ring::clone(&self.ring());
+        let advanced = ring.advance(Moment::now().wall, fresh(), self.schedule().retained());
+        advanced.expect("a random key name is a new one");
+        self.publish(control, ring);
+        self.shared.standing.send_replace(Standing::Supplied);
+    }
+
     /// Goes alone if that is due. Answers when to look again.
     fn go_alone_if_due(&self) -> Duration {
         let events = {

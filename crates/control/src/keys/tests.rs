@@ -320,6 +320,17 @@ async fn a_promoted_server_goes_on_with_the_ring_and_the_one_before_stops() {
     assert!(matches!(&told.try_iter().collect::<Vec<_>>()[..], [Event::Superseded { by, .. }] if *by == epoch));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_node_made_for_itself_is_for_others_once_it_is_to_make_keys() {
+    let (keys, _events) = start(&nobody());
+    assert_eq!((keys.offered().unwrap_err(), keys.ring().epoch()), (Withheld::NoRing, Epoch::NONE));
+    let held = names(&keys);
+    keys.prepare(&KeySource::Local, schedule()).expect("a sound source").apply();
+    assert_eq!(*keys.standing().borrow(), Standing::Supplied);
+    let ring = keys.offered().expect("a ring of its own");
+    assert!(ring.epoch() > Epoch::NONE && names(&keys)[1..] == held);
+}
+
 #[test]
 fn nothing_that_is_shown_holds_a_key() {
     let file = Place::with(&[1]);
