@@ -18,7 +18,10 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> HttpsFault {
         return HttpsFault::Unresolved { message };
     }
     let hyper = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>());
-    if hyper.is_some_and(hyper::Error::is_parse) {
+    // A server that speaks first, such as one of SSH, may be heard before it was asked; hyper has a text for that, and no
+    // predicate.
+    let spoke_first = message == "received unexpected message from connection";
+    if spoke_first || hyper.is_some_and(hyper::Error::is_parse) {
         return HttpsFault::NotHttp { message };
     }
     let unconnected =
