@@ -78,15 +78,16 @@ impl Config {
     /// # Errors
     /// All that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        Draft::from_file(path).finish(Purpose::Any)
+        Draft::from_file(path, Purpose::Any).finish()
     }
 
-    /// Reads the configuration file of a server of keys. Gives what is odd about it, too.
+    /// Reads the configuration file of a server of keys. Gives what is odd about it, too. What is in it for edges may name
+    /// files that are not here.
     ///
     /// # Errors
     /// All that is wrong with it.
     pub fn to_serve_keys(path: &Path) -> Result<(Setup, Vec<String>), ConfigErrors> {
-        let config = Draft::from_file(path).finish(Purpose::ServeKeys)?;
+        let config = Draft::from_file(path, Purpose::ServeKeys).finish()?;
         let serve = config.serve.expect("that is what it is for");
         Ok((Setup { source: config.keys.source, schedule: config.keys.schedule, serve }, config.warnings))
     }
@@ -96,21 +97,22 @@ impl Config {
     /// # Errors
     /// All that is wrong with it.
     pub fn to_feed_products(path: &Path) -> Result<(agent::Setup, Vec<String>), ConfigErrors> {
-        let config = Draft::from_file(path).finish(Purpose::FeedProducts)?;
+        let config = Draft::from_file(path, Purpose::FeedProducts).finish()?;
         let Keys { source, schedule } = config.keys;
         let setup = agent::Setup { source, schedule, outlets: config.outlets, admin: config.agent_admin };
         Ok((setup, config.warnings))
     }
 
     /// What the command line asks for, on top of the file that it names, if it does. With no flag at all: a demonstration
-    /// on localhost.
+    /// on localhost. What is in the file for a server of keys may name files that are not here.
     ///
     /// # Errors
     /// All that is wrong with the file, and flags that contradict one another or make no sense alone.
     pub fn from_flags(flags: &EdgeFlags) -> Result<Self, ConfigErrors> {
-        let mut draft = flags.config.as_deref().map_or_else(Draft::default, Draft::from_file);
+        let from_file = |path| Draft::from_file(path, Purpose::Edge);
+        let mut draft = flags.config.as_deref().map_or_else(Draft::default, from_file);
         draft.add(flags);
-        draft.finish(Purpose::Edge)
+        draft.finish()
     }
 }
 

@@ -17,7 +17,8 @@ use super::raw::{RawAgent, RawEdge, RawListener, RawSink};
 use super::reader::{Problems, Reader};
 use super::{AccessLog, Config, Keys, Listener, Upstream, keys, listener, serve, sink, upstream};
 
-/// What a configuration has to have.
+/// What a configuration is for: that it has to have, and the rest, which may name files of another machine, is not read
+/// but where it is for anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A listener.
@@ -30,10 +31,18 @@ pub(super) enum Purpose {
     Any,
 }
 
+impl Purpose {
+    /// Whether the part of a file that is for `part` is read.
+    fn reads(self, part: Self) -> bool {
+        self == part || self == Self::Any
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Draft {
     /// The file it is from, if there is one.
     file: Option<PathBuf>,
+    purpose: Purpose,
     pub(super) workers: Option<usize>,
     admin: Option<Claim>,
     pub(super) stats_socket: Option<PathBuf>,
@@ -54,6 +63,7 @@ impl Default for Draft {
     fn default() -> Self {
         Self {
             file: None,
+            purpose: Purpose::Edge,
             workers: None,
             admin: None,
             stats_socket: None,
@@ -73,24 +83,30 @@ impl Default for Draft {
 }
 
 impl Draft {
-    pub(super) fn from_file(path: &Path) -> Self {
-        let mut draft = Self { file: Some(path.to_owned()), ..Self::default() };
+    pub(super) fn from_file(path: &Path, purpose: Purpose) -> Self {
+        let mut draft = Self { file: Some(path.to_owned()), purpose, ..Self::default() };
         let (document, raw, errors) = Document::read(path);
         draft.problems.errors = errors;
         let mut problems = std::mem::take(&mut draft.problems);
         let reader = &mut Reader { document: &document, problems: &mut problems };
-        draft.read_edge(reader, raw.edge);
         draft.keys = keys::read(reader, raw.keys);
-        draft.has_serve = raw.serve.is_some();
-        draft.serve = raw.serve.and_then(|raw| serve::read(reader, raw, &draft.keys));
-        draft.read_agent(reader, raw.agent, raw.sink);
-        let places: Vec<Range<usize>> = raw.upstream.iter().map(Spanned::span).collect();
-        for raw in raw.upstream {
-            let upstream = upstream::read(reader, raw, &draft.upstreams);
-            draft.upstreams.push(upstream);
+        if purpose.reads(Purpose::ServeKeys) {
+            draft.has_serve = raw.serve.is_some();
+            draft.serve = raw.serve.and_then(|raw| serve::read(reader, raw, &draft.keys));
         }
-        draft.read_listeners(reader, raw.listener);
-        draft.warn_of_unused(reader, &places);
+        if purpose.reads(Purpose::FeedProducts) {
+            draft.read_agent(reader, raw.agent, raw.sink);
+        }
+        if purpose.reads(Purpose::Edge) {
+            draft.read_edge(reader, raw.edge);
+            let places: Vec<Range<usize>> = raw.upstream.iter().map(Spanned::span).collect();
+            for raw in raw.upstream {
+                let upstream = upstream::read(reader, raw, &draft.upstreams);
+                draft.upstreams.push(upstream);
+            }
+            draft.read_listeners(reader, raw.listener);
+            draft.warn_of_unused(reader, &places);
+        }
         draft.problems = problems;
         draft
     }
@@ -100,12 +116,12 @@ impl Draft {
     }
 
     /// The configuration, if nothing is wrong with it.
-    pub(super) fn finish(mut self, purpose: Purpose) -> Result<Config, ConfigErrors> {
+    pub(super) fn finish(mut self) -> Result<Config, ConfigErrors> {
         let mut claims = self.claims;
         claims.extend(self.admin.clone());
         claims.extend(self.agent_admin.clone());
         self.problems.errors.extend(address::conflicts(&claims));
-        let is_there = match purpose {
+        let is_there = match self.purpose {
             Purpose::Edge => !self.listeners.is_empty(),
             Purpose::ServeKeys => self.has_serve,
             Purpose::FeedProducts => self.has_sinks,
@@ -113,7 +129,7 @@ impl Draft {
         };
         if !is_there && self.problems.errors.is_empty() {
             let place = Place::File { path: self.file.unwrap_or_default(), line: None, key: None };
-            let what = match purpose {
+            let what = match self.purpose {
                 Purpose::Edge | Purpose::Any => {
                     "there is no [[listener]] in it; add one with name, bind, upstream and a certificate"
                 }

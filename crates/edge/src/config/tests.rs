@@ -501,6 +501,28 @@ fn second_listener(address: &str) -> String {
 }
 
 /// A directory with a certificate and its key, another key, and an expired certificate.
+#[test]
+fn one_file_serves_an_edge_and_a_server_of_keys_on_machines_of_their_own() {
+    let place = Place::new();
+    let absent =
+        "[serve]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"no.pem\"\nkey = \"no.key\"\nclient-ca = \"no.pem\"\n";
+    let path = place.write("raincheck.toml", &format!("{SOUND}{absent}"));
+    let flags = EdgeFlags { config: Some(path.clone()), ..EdgeFlags::default() };
+    let edge = Config::from_flags(&flags).expect("an edge");
+    assert_eq!((edge.listeners.len(), edge.serve.is_none()), (1, true));
+    assert!(Config::to_serve_keys(&path).is_err() && Config::load(&path).is_err());
+
+    let at_server = absent.replace("no.", "site.");
+    let path = place.write("raincheck.toml", &format!("{at_server}{}", SOUND.replace("site.", "no.")));
+    let (setup, warnings) = Config::to_serve_keys(&path).expect("a server of keys");
+    assert_eq!((setup.serve.listen.len(), warnings), (1, Vec::<String>::new()));
+    assert!(Config::load(&path).is_err());
+    // A slip is one wherever it is.
+    let path = place.write("raincheck.toml", &format!("{SOUND}{absent}listens = 1\n"));
+    let flags = EdgeFlags { config: Some(path), ..EdgeFlags::default() };
+    assert!(place.shown(&Config::from_flags(&flags).unwrap_err()).contains("serve.listens: unknown key"));
+}
+
 struct Place {
     directory: TempDir,
 }
