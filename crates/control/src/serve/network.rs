@@ -107,7 +107,30 @@ const MAPPED_PREFIX: u32 = 96;
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_network_has_its_own_addresses_and_is_read_as_it_is_written(bits: u128, v4: bool, length in 0..=128_u32) {
+            let address = match v4 {
+                true => IpAddr::V4(Ipv4Addr::from_bits(bits as u32)),
+                false => IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical(),
+            };
+            let length = length.min(longest(address));
+            let network = Network { address: of_bits(address, length), length };
+            prop_assert!(network.contains(address));
+            prop_assert_eq!(network.to_string().parse(), Ok(network));
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in "[0-9a-f:./+-]{0,40}") {
+            let _ = text.parse::<Network>();
+        }
+    }
 
     #[test]
     fn who_is_in_a_network() {
