@@ -24,7 +24,7 @@ fn two_haproxys_that_are_pushed_each_new_line_open_one_anothers_tickets() {
     let config = Config::new(&site.authority)
         .keys("rotate", quoted("1s"))
         .keys("accept", quoted("30s"))
-        .ticket_keys("rotate", quoted("3s"))
+        .ticket_keys("rotate", quoted("4s"))
         .ticket_keys("allow", "[\"127.0.0.0/8\"]");
     let server = Server::start(&site.scratch, config);
     let [one, other] = ["one", "other"].map(|name| Fed::start(&site, &server, name));
@@ -33,7 +33,7 @@ fn two_haproxys_that_are_pushed_each_new_line_open_one_anothers_tickets() {
     // Under the key that sealed in the first file, however few keys the ring had.
     openssl::Connection::new(&visit(&one)).keeping(&session("first")).seen();
     assert!(openssl::Connection::new(&visit(&other)).offering(&session("first")).seen().resumed);
-    for rotation in 0..5 {
+    for rotation in 0..4 {
         let before = one.file();
         openssl::Connection::new(&visit(&one)).keeping(&session("before")).seen();
         until("a rotation at both", || {

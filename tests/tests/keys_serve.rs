@@ -21,7 +21,7 @@ const ROTATE: Duration = Duration::from_secs(1);
 fn a_new_key_is_at_every_node_within_a_second_and_tickets_of_one_resume_at_the_other() {
     let site = Site::new();
     let app = Upstream::http();
-    let server = Server::start(&site.scratch, every_second(&site));
+    let server = Server::start(&site.scratch, every_second(&site).keys("rotation-patience", quoted("10s")));
     let (a, b) = (edge(&site, &app, "a", &[server.config()]), edge(&site, &app, "b", &[server.config()]));
     until("both acknowledge", || (nodes_with(&server, "lacking", false) == ["a", "b"]).then_some(()));
     let mut delays = Vec::new();
@@ -190,6 +190,25 @@ fn a_standby_makes_no_key_until_it_is_promoted_and_the_old_primary_none_after_th
     assert_eq!(generation(&a.status()), 2);
     assert!(raw.visit(a.address("web"), NAME).resumed);
     assert_eq!(primary.epoch(), stopped);
+}
+
+#[test]
+fn a_server_that_was_started_anew_is_not_refused_as_older() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let server = Server::start(&site.scratch, every_second(&site));
+    let a = edge(&site, &app, "a", &[server.config()]);
+    until("some rotations", || (counter(&a.status()) > 4).then_some(()));
+    let server = Server::start(&site.scratch, server.kill());
+    server.expect_log("made here before a restart: this ring is epoch 1.");
+    until("its ring is at the node", || {
+        let at_node = &a.status()["keys"]["ring"][0]["name"];
+        (*at_node == server.status()["keys"]["ring"][0]["name"]).then_some(())
+    });
+    assert!(counter(&a.status()) > 4 && !a.log().contains("an older ring is never taken"), "{}", a.log());
+    let raw = site.raw(Version::Tls13);
+    raw.visit(a.address("web"), NAME);
+    assert!(raw.visit(a.address("web"), NAME).resumed);
 }
 
 #[test]

@@ -81,6 +81,15 @@ pub enum Event {
         /// The node that has it.
         node: NodeName,
     },
+    /// A node has a ring that this server made before it was started anew, and so this server's ring is one after that.
+    Following {
+        /// The node that has it.
+        node: NodeName,
+        /// Which it has.
+        held: Epoch,
+        /// Which this is now.
+        epoch: Epoch,
+    },
     /// A product has the keys of a ring.
     SinkHolds {
         /// The product, as it is called in the configuration.
@@ -116,6 +125,7 @@ impl Event {
             | Self::SourceFailed { .. }
             | Self::Back { .. }
             | Self::Promoted { .. }
+            | Self::Following { .. }
             | Self::Superseded { .. }
             | Self::SinkHolds { .. }
             | Self::SinkFailed { .. } => &[],
@@ -159,6 +169,11 @@ impl fmt::Display for Event {
                 f,
                 "another server makes the keys: node {node} has epoch {by}; none are made here any more, so end this server, \
                  or let it follow the other (source = \"http\")"
+            ),
+            Self::Following { node, held, epoch } => write!(
+                f,
+                "node {node} has epoch {held}, made here before a restart: this ring is epoch {epoch} now, and tickets from \
+                 before the restart open no more"
             ),
             Self::FileOnDisk { path } => write!(
                 f,

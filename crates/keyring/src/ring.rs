@@ -136,6 +136,13 @@ impl Ring {
         self
     }
 
+    /// The same keys, in the epoch after `epoch`: for a maker that has forgotten which rings it made.
+    #[must_use]
+    pub fn following(mut self, epoch: Epoch) -> Self {
+        self.epoch = self.epoch.max(epoch).next();
+        self
+    }
+
     /// Seals with `issuing` from now on, which nobody else has, and then with `next`: for a node
     /// that is cut off. What it had opens as before, up to `retained` keys. Whatever ring a source
     /// brings next is a newer one.

@@ -50,18 +50,36 @@ impl Keys {
         self.control().fleet.registered(node, held);
     }
 
-    /// `node` can open with the ring of `epoch`. A node that has one of a later generation than this server makes shows
-    /// that another server makes them now: this one stops.
+    /// `node` can open with the ring of `epoch`.
+    ///
+    /// One of a later generation than this server makes shows that another server makes them now: this one stops. One of
+    /// its own generation that it does not know was made by it before it was started anew: it goes on after that one, or
+    /// the node would refuse what it makes now as older.
     pub fn acknowledged(&self, node: &NodeName, epoch: Epoch) {
-        let superseded = {
+        let event = {
             let mut control = self.control();
+            let own = self.ring().epoch();
+            let event = match control.role() {
+                Role::Primary if control.source.is_local() && epoch.generation > own.generation => {
+                    control.superseded = Some(epoch);
+                    Some(Event::Superseded { by: epoch, node: node.clone() })
+                }
+                Role::Primary if epoch.generation == own.generation && epoch > own => {
+                    let now = Moment::now();
+                    let ring = Ring::clone(&self.ring()).following(epoch);
+                    let following = ring.epoch();
+                    control.last_rotation = now;
+                    control.fleet.rotated(following, now.wall);
+                    self.publish(&control, ring);
+                    Some(Event::Following { node: node.clone(), held: epoch, epoch: following })
+                }
+                _ => None,
+            };
             control.fleet.acknowledged(node, epoch);
-            let is_later = epoch.generation > self.ring().epoch().generation;
-            let is_news = is_later && control.source.is_local() && control.superseded.replace(epoch).is_none();
-            is_news.then(|| Event::Superseded { by: epoch, node: node.clone() })
+            event
         };
         self.shared.acknowledged.notify_one();
-        self.report(superseded);
+        self.report(event);
     }
 
     /// A node asks for the ring, and can open with that of epoch `held`: it is registered, unless it was. One that has less
@@ -114,26 +132,24 @@ impl Keys {
     }
 
     /// Makes this server, which followed another one, the one that makes the keys: it goes on with the ring it has, in a
-    /// later generation, so that nodes refuse whatever the other server still makes.
+    /// later generation, so that nodes refuse whatever the other server still makes. So does one that was superseded.
     ///
     /// # Errors
     /// It makes them already, or has no ring to go on with.
     pub fn promote(&self) -> Result<Epoch, CannotPromote> {
         let (epoch, event) = {
             let mut control = self.control();
-            let followed = match &*control.source {
-                source if source.is_local() => return Err(CannotPromote::MakesKeys),
-                Source::Http(followed) => Arc::clone(followed),
-                source => return Err(CannotPromote::Source(source.name())),
-            };
-            if !control.has_heard {
-                return Err(CannotPromote::NoRing);
+            let mut ring = Ring::clone(&self.ring());
+            match (&*control.source, control.superseded) {
+                (source, Some(by)) if source.is_local() => ring = ring.following(by),
+                (source, None) if source.is_local() => return Err(CannotPromote::MakesKeys),
+                (Source::Http(_), _) if !control.has_heard => return Err(CannotPromote::NoRing),
+                (Source::Http(followed), _) => control.source = Arc::new(Source::Promoted(Arc::clone(followed))),
+                (source, _) => return Err(CannotPromote::Source(source.name())),
             }
-            let ring = Ring::clone(&self.ring());
             let generation = ring.epoch().generation + 1;
             let ring = ring.in_generation(generation);
             let epoch = ring.epoch();
-            control.source = Arc::new(Source::Promoted(followed));
             control.begin_to_rotate(Moment::now(), epoch);
             self.publish(&control, ring);
             self.shared.standing.send_replace(Standing::Supplied);

@@ -318,6 +318,12 @@ async fn a_promoted_server_goes_on_with_the_ring_and_the_one_before_stops() {
     drive(&primary, 3 * HOUR).await;
     assert_eq!(names(&primary), held);
     assert!(matches!(&told.try_iter().collect::<Vec<_>>()[..], [Event::Superseded { by, .. }] if *by == epoch));
+    assert_eq!(primary.offered().unwrap_err(), Withheld::Superseded);
+    // Unless it is promoted in its turn.
+    let third = primary.promote().expect("a server that was superseded");
+    assert!(third.generation == 3 && third > epoch && primary.offered().is_ok());
+    drive(&primary, HOUR).await;
+    assert_eq!(primary.ring().epoch(), third.next());
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,6 +335,23 @@ async fn what_a_node_made_for_itself_is_for_others_once_it_is_to_make_keys() {
     assert_eq!(*keys.standing().borrow(), Standing::Supplied);
     let ring = keys.offered().expect("a ring of its own");
     assert!(ring.epoch() > Epoch::NONE && names(&keys)[1..] == held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_started_anew_goes_on_after_what_its_nodes_have() {
+    let (server, told) = start(&KeySource::Local);
+    let node: NodeName = "edge".parse().expect("a name");
+    let held: Epoch = "1.57".parse().expect("an epoch");
+    let keys = names(&server);
+    assert!(server.heard(&node, held) && !server.heard(&node, held));
+    assert_eq!((server.ring().epoch().to_string().as_str(), names(&server)), ("1.58", keys));
+    assert!(matches!(&told.try_iter().collect::<Vec<_>>()[..], [Event::Following { held: of, .. }] if *of == held));
+    // The node lacks that one, so a rotation waits, and comes after it.
+    drive(&server, HOUR + HOUR / 2).await;
+    assert_eq!(server.ring().epoch().counter, 58);
+    assert!(!server.heard(&node, server.ring().epoch()));
+    drive(&server, HOUR / 4).await;
+    assert_eq!(server.ring().epoch().counter, 59);
 }
 
 #[test]

@@ -425,3 +425,13 @@ fn at(millis: u64) -> UnixTime {
 }
 
 const POLICY: PolicyDigest = PolicyDigest([3; 32]);
+
+#[test]
+fn a_maker_that_has_forgotten_its_rings_goes_on_after_them() {
+    let ring = Ring::new(TicketKey::sample(1), Some(TicketKey::sample(2)), UnixTime::from_millis(0)).unwrap();
+    for (held, expected) in [("1.57", "1.58"), ("2.1", "2.2"), ("1.1", "1.3")] {
+        let following = ring.clone().following(held.parse().unwrap());
+        assert_eq!(following.epoch().to_string(), expected, "{held}");
+        assert_eq!(following.issuing().name(), ring.issuing().name());
+    }
+}
