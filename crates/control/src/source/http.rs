@@ -1,7 +1,7 @@
 //! The source `http`: the keys are somebody else's, who is asked for them again and again.
 //!
 //! A raincheck server gives the whole ring with its epoch, and does not answer before it has a newer one ([`wire`]). Any
-//! other server gives text as the source [`file`](super::file) reads it, and is asked every so often. Whatever goes wrong,
+//! other server gives text as the source [`file`](mod@file) reads it, and is asked every so often. Whatever goes wrong,
 //! the keys stay as they are.
 
 use std::convert::Infallible;
