@@ -94,11 +94,8 @@ impl Agent {
         let opened = admin.as_ref().map(|address| open(*address, "the admin address")).transpose()?;
         let tally = Arc::new(Tally::of(&outlets));
         let observer = {
-            let (tally, notices) = (Arc::clone(&tally), Arc::clone(&notices));
-            move |event| {
-                tally.follow(&event);
-                notices(Notice::Keys(event));
-            }
+            let notices = Arc::clone(&notices);
+            move |event| notices(Notice::Keys(event))
         };
         let keys = Keys::start(&source, schedule, observer)?;
         keys.wait_for_sinks();
@@ -132,8 +129,8 @@ impl Agent {
 }
 
 fn feed(shared: &Shared, outlets: Vec<Outlet>) -> JoinHandle<Infallible> {
-    let keys = shared.keys.clone();
-    tokio::spawn(async move { feed::run(&keys, outlets).await })
+    let (keys, tally) = (shared.keys.clone(), Arc::clone(&shared.tally));
+    tokio::spawn(async move { feed::run(&keys, outlets, &tally).await })
 }
 
 /// Feeds end only by a bug, or when a reload has begun others.

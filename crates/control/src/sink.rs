@@ -150,10 +150,12 @@ impl ProductKeys {
     }
 }
 
-/// A ring with one key. The operator's to mend, or whoever makes the ring.
+/// A ring with one key for the product. Of a fleet's ring that is so while it is young and the product has one key of every
+/// few of it; of a file's it is the operator's to mend.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "the ring has no next key, and other products must hold a key before it seals; let its source have two keys or more"
+    "the ring has no next key for it so far, and a product must hold a key before it seals; where rotations do not bring \
+     one, let the ring's source have two keys or more"
 )]
 pub struct NoNextKey;
 

@@ -49,7 +49,10 @@ fn readiness(agent: &Shared) -> Page {
     }
     let without = agent.tally.all().into_iter().find(|(_, state)| state.epoch.is_none());
     match without {
-        Some((name, state)) => unavailable(format!("sink {name} has no keys: {}\n", state.error.unwrap_or_default())),
+        Some((name, state)) => {
+            let why = state.error.unwrap_or_else(|| "it is being given some".to_owned());
+            unavailable(format!("sink {name} has no keys: {why}\n"))
+        }
         None => Page::plain(StatusCode::OK, "ready\n"),
     }
 }
@@ -92,7 +95,7 @@ fn metrics(agent: &Shared) -> String {
     for (name, state) in &sinks {
         pushes.sample(&[("sink", name)], state.pushes);
     }
-    let mut failures = page.counter("raincheck_sink_failures_total", "What a product could not be given keys for.");
+    let mut failures = page.counter("raincheck_sink_failures_total", "How often a product could not be given keys.");
     for (name, state) in &sinks {
         failures.sample(&[("sink", name)], state.failures);
     }

@@ -10,7 +10,8 @@ use raincheck_keyring::{Epoch, KeySize, Product, Ring, Slots};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::sink::{ProductKeys, Pushed, Sink};
+use super::tally::Tally;
+use crate::sink::{NoNextKey, ProductKeys, Pushed, Sink, SinkError};
 use crate::{Event, Keys, Standing};
 
 /// A product behind an agent, and which keys of the ring are made into its own.
@@ -32,12 +33,13 @@ pub struct Outlet {
 ///
 /// A rotation waits for the slowest outlet: the source hears of a ring when all of them hold it. Keys that the agent's node
 /// has made for itself, because it has no source, are nobody's: the products go on with what they have.
-pub(super) async fn run(keys: &Keys, outlets: Vec<Outlet>) -> Infallible {
-    let holders = Arc::new(Holders { held: Mutex::new(vec![Epoch::NONE; outlets.len()]), keys: keys.clone() });
+pub(super) async fn run(keys: &Keys, outlets: Vec<Outlet>, tally: &Arc<Tally>) -> Infallible {
+    let held = Mutex::new(vec![Epoch::NONE; outlets.len()]);
+    let holders = Arc::new(Holders { held, keys: keys.clone(), tally: Arc::clone(tally) });
     let mut feeds = JoinSet::new();
     for (index, outlet) in outlets.into_iter().enumerate() {
         let holders = Arc::clone(&holders);
-        feeds.spawn(async move { feed(outlet, &holders.keys, |epoch| holders.note(index, epoch)).await });
+        feeds.spawn(async move { feed(outlet, index, &holders).await });
     }
     match feeds.join_next().await {
         Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
@@ -51,9 +53,11 @@ pub(super) async fn run(keys: &Keys, outlets: Vec<Outlet>) -> Infallible {
 struct Holders {
     held: Mutex<Vec<Epoch>>,
     keys: Keys,
+    tally: Arc<Tally>,
 }
 
 impl Holders {
+    /// Nobody needs to wait for this product any longer: it can open with whatever of that ring is for it.
     fn note(&self, index: usize, epoch: Epoch) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held[index] = epoch;
@@ -64,33 +68,38 @@ impl Holders {
 }
 
 /// Feeds one product, and looks after it: one that restarts has lost what it was given.
-async fn feed(mut outlet: Outlet, keys: &Keys, holds: impl Fn(Epoch)) -> Infallible {
+async fn feed(mut outlet: Outlet, index: usize, holders: &Holders) -> Infallible {
+    let Holders { keys, tally, .. } = holders;
     let mut published = keys.published();
     let mut failures = 0;
     let mut complaint = None;
+    let mut is_first = true;
     loop {
         published.borrow_and_update();
         let ring = keys.load_full();
         let is_supplied = *keys.standing().borrow() == Standing::Supplied;
         let mut pause = EVERY;
-        if let Some(product_keys) = outlet.product_keys(&ring).filter(|_| is_supplied) {
-            match outlet.sink.push(&product_keys).await {
+        if is_supplied {
+            let given = outlet.give(&ring, is_first).await;
+            // A ring that has nothing for the product yet need not wait for it.
+            if matches!(given, Ok(_) | Err(SinkError::NoNextKey(_))) {
+                holders.note(index, ring.epoch());
+            }
+            match given {
                 Ok(pushed) => {
-                    let is_new = matches!(pushed, Pushed::Keys(_));
-                    if is_new {
-                        sleep(outlet.sink.notices_after()).await;
-                    }
-                    holds(ring.epoch());
+                    let is_new = pushed != Pushed::Nothing;
+                    tally.holds(&outlet.name, ring.epoch(), is_new);
                     if complaint.take().is_some() || is_new {
                         keys.tell(Event::SinkHolds { sink: outlet.name.clone(), epoch: ring.epoch() });
                     }
-                    failures = 0;
+                    (failures, is_first) = (0, false);
                 }
                 Err(error) => {
-                    let text = Some(error.to_string());
-                    if complaint != text {
+                    let text = error.to_string();
+                    tally.failed(&outlet.name, &text);
+                    if complaint.as_ref() != Some(&text) {
                         keys.tell(Event::SinkFailed { sink: outlet.name.clone(), error });
-                        complaint = text;
+                        complaint = Some(text);
                     }
                     pause = FIRST_PAUSE.saturating_mul(1 << failures.min(MOST_DOUBLINGS)).min(EVERY);
                     failures += 1;
@@ -102,10 +111,20 @@ async fn feed(mut outlet: Outlet, keys: &Keys, holds: impl Fn(Epoch)) -> Infalli
 }
 
 impl Outlet {
-    /// What the product should hold; none as long as the ring is too young for that.
-    fn product_keys(&self, ring: &Ring) -> Option<ProductKeys> {
+    /// Makes the product hold what it should of that ring, and waits until it opens with it. Nobody knows how long ago an
+    /// agent of before has given it to the product, so the first time is no exception.
+    async fn give(&mut self, ring: &Ring, is_first: bool) -> Result<Pushed, SinkError> {
+        let pushed = self.sink.push(&self.product_keys(ring)?).await?;
+        if is_first || pushed != Pushed::Nothing {
+            sleep(self.sink.notices_after()).await;
+        }
+        Ok(pushed)
+    }
+
+    /// What the product should hold; nothing as long as the ring is too young for that.
+    fn product_keys(&self, ring: &Ring) -> Result<ProductKeys, NoNextKey> {
         let slots = self.slots.fill(ring, self.product, self.size);
-        ProductKeys::oldest_first(slots.into_iter().map(|slot| slot.key.into()).collect()).ok()
+        ProductKeys::oldest_first(slots.into_iter().map(|slot| slot.key.into()).collect())
     }
 }
 
@@ -113,3 +132,6 @@ impl Outlet {
 const EVERY: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MOST_DOUBLINGS: u32 = 5;
+
+#[cfg(test)]
+mod tests;

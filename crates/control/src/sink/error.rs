@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use raincheck_keyring::{KeySize, LayoutError};
 
+use super::NoNextKey;
+
 /// A product could not be given its keys.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -36,6 +38,9 @@ pub enum SinkError {
     /// The product takes no key of that size.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// There is nothing to give to the product, and nothing wrong with it.
+    #[error(transparent)]
+    NoNextKey(#[from] NoNextKey),
 }
 
 /// What is wrong with a file for keys, and the remedy.
