@@ -35,8 +35,9 @@ impl Nginx {
         Self { include, test, reload, pid: None, loaded: None }
     }
 
-    /// The same, with the master's pid file: a reload then counts as done once there are new workers. The command for it
-    /// only sends a signal, and a master that cannot do what it is told goes on as before.
+    /// The same, with the master's pid file: a reload then counts as done once there are new workers, and those of before
+    /// take no more connections. The command for it only sends a signal, and a master that cannot do what it is told goes on
+    /// as before.
     #[must_use]
     pub fn with_pid_file(self, pid: impl Into<PathBuf>) -> Self {
         Self { pid: Some(pid.into()), ..self }
@@ -75,7 +76,7 @@ impl Nginx {
         }
         let workers = self.workers();
         self.reload.run().await?;
-        self.await_others_than(workers).await?;
+        self.await_others_in_place_of(workers).await?;
         remove_all_but(&directory, keys)?;
         self.loaded = Some(keys.names().collect());
         Ok(Pushed::all(keys))
@@ -99,17 +100,30 @@ impl Nginx {
         Ok(if is_listed { Lacks::Nothing } else { Lacks::Order })
     }
 
-    /// The processes that the master has, if they can be seen.
+    /// The workers of the master that take connections, if they can be seen. One that is told to leave finishes what it
+    /// has, and says so in its title.
     fn workers(&self) -> Option<Vec<u32>> {
         let master: u32 = std::fs::read_to_string(self.pid.as_ref()?).ok()?.trim().parse().ok()?;
         let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).ok()?;
-        Some(children.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect())
+        let takes_connections = |child: &u32| {
+            let title = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            let title = String::from_utf8_lossy(&title);
+            title.contains("worker process") && !title.contains("shutting down")
+        };
+        Some(
+            children
+                .split_ascii_whitespace()
+                .filter_map(|child| child.parse().ok())
+                .filter(takes_connections)
+                .collect(),
+        )
     }
 
-    async fn await_others_than(&self, before: Option<Vec<u32>>) -> Result<(), SinkError> {
+    async fn await_others_in_place_of(&self, before: Option<Vec<u32>>) -> Result<(), SinkError> {
         let Some(before) = before else { return Ok(()) };
         let since = Instant::now();
-        while !self.workers().is_some_and(|now| now.iter().any(|worker| !before.contains(worker))) {
+        let are_others = |now: Vec<u32>| !now.is_empty() && now.iter().all(|worker| !before.contains(worker));
+        while !self.workers().is_some_and(are_others) {
             if since.elapsed() > PATIENCE {
                 let fault = CommandFault::WithoutEffect(PATIENCE);
                 return Err(SinkError::Command { command: self.reload.to_string(), fault });
@@ -153,7 +167,7 @@ fn file_name(name: KeyName) -> OsString {
 
 const SUFFIX: &str = ".key";
 
-/// How long a master may take to start workers.
+/// How long a master may take to start workers, and to have those of before leave.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
