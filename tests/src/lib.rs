@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod address;
+pub mod agent;
 pub mod backend;
 pub mod client;
 pub mod config;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
@@ -15,7 +14,8 @@ use raincheck_keyring::{KeyName, KeySize, Product, Ring, UnixTime};
 use raincheck_tests::backend::haproxy::Haproxy;
 use raincheck_tests::backend::nginx::Prepared;
 use raincheck_tests::backend::{self, Backend, Resumption};
-use raincheck_tests::client::{Version, openssl};
+use raincheck_tests::client::Version;
+use raincheck_tests::client::openssl::Visitor;
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::site::Site;
 use raincheck_tests::{deadline, program, require};
@@ -29,7 +29,7 @@ fn haproxy_follows_a_ring_without_a_reload() {
         let keys = |ring: &FleetRing| ring.keys(Product::HaProxy, KeySize::Bits256);
         let mut nodes = [1, 2].map(|number| haproxy_node(&site, number, resumption, &keys(&ring)));
         let [a, b] = nodes.each_ref().map(|(_, haproxy)| haproxy.address());
-        let visitor = Visitor { site: &site, version: resumption.version() };
+        let visitor = Visitor::new(&site, resumption.version());
         visitor.keep_session(a, "0");
         assert!(visitor.resumes(b, "0"), "{resumption:?}");
         for rotation in 1..=5 {
@@ -80,7 +80,7 @@ fn a_haproxy_that_was_restarted_is_given_the_ring_again() {
         fs::write(&path, &stale).unwrap();
         haproxy.restart(&site.scratch);
         assert!(matches!(done(sink.lacks(&keys(&ring))).unwrap(), Lacks::Keys(names) if !names.is_empty()));
-        let visitor = Visitor { site: &site, version: Version::Tls12 };
+        let visitor = Visitor::new(&site, Version::Tls12);
         visitor.keep_session(other.address(), "session");
         assert!(!visitor.resumes(haproxy.address(), "session"));
         assert!(matches!(done(sink.push(&keys(&ring))).unwrap(), Pushed::Keys(names) if !names.is_empty()));
@@ -169,7 +169,7 @@ fn nginx_follows_a_ring_by_reloads() {
             (sink, nginx.start(&site.scratch), directory)
         });
         let [a, b] = nodes.each_ref().map(|(_, nginx, _)| nginx.address());
-        let visitor = Visitor { site: &site, version: resumption.version() };
+        let visitor = Visitor::new(&site, resumption.version());
         for rotation in 0..=3 {
             for (sink, nginx, directory) in &mut nodes {
                 assert!(matches!(done(sink.push(&keys(&ring))).unwrap(), Pushed::Keys(_)));
@@ -199,7 +199,7 @@ fn what_nginx_does_not_pass_is_taken_back() {
     done(sink.push(&keys(&ring))).unwrap_err();
     let nginx = prepared.start(&site.scratch);
     done(sink.push(&keys(&ring))).unwrap();
-    let visitor = Visitor { site: &site, version: Version::Tls12 };
+    let visitor = Visitor::new(&site, Version::Tls12);
     visitor.keep_session(nginx.address(), "session");
     let before = fs::read_to_string(&include).unwrap();
 
@@ -246,7 +246,7 @@ fn h2o_follows_a_ring_by_its_file() {
         (sink, backend::h2o::H2o::start_with_key_file(&site.scratch, &site.certificate, &path))
     });
     let [a, b] = nodes.each_ref().map(|(_, h2o)| h2o.address());
-    let visitor = Visitor { site: &site, version: Version::Tls12 };
+    let visitor = Visitor::new(&site, Version::Tls12);
     for rotation in 0..=2 {
         for (sink, h2o) in &mut nodes {
             // It started with the first ones.
@@ -303,40 +303,6 @@ impl FleetRing {
 
     fn keys(&self, product: Product, size: KeySize) -> ProductKeys {
         ProductKeys::of_ring(&self.ring, product, size).unwrap()
-    }
-}
-
-/// A client that keeps sessions in files.
-struct Visitor<'a> {
-    site: &'a Site,
-    version: Version,
-}
-
-impl Visitor<'_> {
-    /// Makes a full handshake, and keeps what it got.
-    fn keep_session(&self, address: SocketAddr, name: &str) {
-        assert!(!self.connection(address).keeping(&self.session(name)).seen().resumed);
-    }
-
-    fn resumes(&self, address: SocketAddr, name: &str) -> bool {
-        self.connection(address).offering(&self.session(name)).seen().resumed
-    }
-
-    /// The name in front of the ticket.
-    fn sealing_key(&self, name: &str) -> KeyName {
-        let mut command = process::Command::new("openssl");
-        let shown = program::run(command.args(["sess_id", "-text", "-noout", "-in"]).arg(self.session(name)), b"");
-        let text = shown.succeeded().stdout;
-        let line = text.lines().find_map(|line| line.trim().strip_prefix("0000 - ")).expect("there is a ticket");
-        line[..47].replace([' ', '-'], "").parse().unwrap()
-    }
-
-    fn connection(&self, address: SocketAddr) -> openssl::Connection {
-        openssl::Connection::new(&self.site.visit(address, self.version))
-    }
-
-    fn session(&self, name: &str) -> PathBuf {
-        self.site.scratch.join(&format!("session-{name}.pem"))
     }
 }
 

@@ -83,6 +83,18 @@ frontend backend
         self.stats_address
     }
 
+    /// A number that it says of itself (`show info`).
+    pub fn info(&self, name: &str) -> u64 {
+        let info = ask_stats(&self.stats, "show info");
+        let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in: {info}"))
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
     /// Ends it at once, with all of its connections.
     pub fn kill(&mut self) {
         self.process.kill();

@@ -45,6 +45,11 @@ impl Nginx {
         self.site.config()
     }
 
+    /// How many times it has been reloaded.
+    pub fn reloads(&self) -> usize {
+        self.process.said().matches("reconfiguring").count()
+    }
+
     /// Waits until as many workers have left after a reload: each does so after the last answer it owes.
     pub fn expect_workers_gone(&mut self, count: usize) {
         let gone = |said: &str| said.matches(" exited with code 0").count() >= count;

@@ -1,13 +1,17 @@
 //! `openssl s_client`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use raincheck_keyring::KeyName;
 
 use super::{Ending, Seen, Version, Visit};
 use crate::pki::Identity;
 use crate::program::{self, Finished};
 use crate::raw::REQUEST;
 use crate::scratch::Scratch;
+use crate::site::Site;
 
 /// One connection of `openssl s_client`, put together.
 #[derive(Debug)]
@@ -91,6 +95,46 @@ pub fn twice(visit: &Visit) -> [Seen; 2] {
     let first = Connection::new(visit).keeping(&session).seen();
     let second = Connection::new(visit).offering(&session).seen();
     [first, second]
+}
+
+/// A client that keeps sessions in files, and offers them wherever and as often as it is told to.
+pub struct Visitor<'a> {
+    site: &'a Site,
+    version: Version,
+}
+
+impl<'a> Visitor<'a> {
+    /// A client that speaks this version only.
+    pub fn new(site: &'a Site, version: Version) -> Self {
+        Self { site, version }
+    }
+
+    /// Makes a full handshake, and keeps what it got under this name.
+    pub fn keep_session(&self, address: SocketAddr, name: &str) {
+        assert!(!self.connection(address).keeping(&self.session(name)).seen().resumed);
+    }
+
+    /// Whether the session of this name is resumed.
+    pub fn resumes(&self, address: SocketAddr, name: &str) -> bool {
+        self.connection(address).offering(&self.session(name)).seen().resumed
+    }
+
+    /// The key's name in front of the ticket.
+    pub fn sealing_key(&self, name: &str) -> KeyName {
+        let mut command = Command::new("openssl");
+        let shown = program::run(command.args(["sess_id", "-text", "-noout", "-in"]).arg(self.session(name)), b"");
+        let text = shown.succeeded().stdout;
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("0000 - ")).expect("there is a ticket");
+        line[..47].replace([' ', '-'], "").parse().unwrap()
+    }
+
+    fn connection(&self, address: SocketAddr) -> Connection {
+        Connection::new(&self.site.visit(address, self.version))
+    }
+
+    fn session(&self, name: &str) -> PathBuf {
+        self.site.scratch.join(&format!("session-{name}.pem"))
+    }
 }
 
 fn read(finished: &Finished) -> Seen {
