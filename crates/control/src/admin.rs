@@ -8,4 +8,4 @@ pub mod prometheus;
 
 pub use conversations::{Conversations, pause_after};
 pub use keys::{key_age, keys_json};
-pub use page::{Page, converse};
+pub use page::{Page, answer_on};

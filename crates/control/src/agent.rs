@@ -1,7 +1,7 @@
 //! The agent: makes products hold the keys of a ring.
 
 use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
@@ -11,9 +11,10 @@ use arc_swap::ArcSwap;
 use raincheck_keyring::Schedule;
 use tokio::task::JoinHandle;
 
+use crate::admin::answer_on;
 use crate::reading::{self, Asked, Reading, Signals};
-use crate::serve::{Error, open};
-use crate::{Event, KeySource, Keys, Prepared};
+use crate::serve::{Error, Notice, open};
+use crate::{KeySource, Keys, Prepared};
 
 mod admin;
 mod feed;
@@ -102,7 +103,7 @@ impl Agent {
         let shared = Arc::new(Shared { keys, source: ArcSwap::from_pointee(source), tally, notices });
         if let Some(opened) = opened {
             (shared.notices)(Notice::Admin(opened.address));
-            tokio::spawn(admin::serve(opened.listener, Arc::clone(&shared)));
+            tokio::spawn(answer_on(opened.listener, Arc::clone(&shared), admin::answer));
         }
         let following = shared.keys.clone();
         tokio::spawn(async move { following.run().await });
@@ -139,37 +140,5 @@ async fn ended(feeds: &mut JoinHandle<Infallible>) -> Infallible {
         Ok(never) => match never {},
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => pending().await,
-    }
-}
-
-/// Something worth a line on standard error.
-#[derive(Debug)]
-pub enum Notice {
-    /// The admin address is open.
-    Admin(SocketAddr),
-    /// Something happened to the keys.
-    Keys(Event),
-    /// A reload took effect.
-    Reloaded,
-    /// A reload found a setting changed that is only read at the start.
-    NeedsRestart {
-        /// The setting.
-        setting: &'static str,
-    },
-    /// A reload failed, and nothing has changed.
-    ReloadFailed(String),
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Admin(address) => write!(f, "admin on http://{address}"),
-            Self::Keys(event) => write!(f, "keys: {event}"),
-            Self::Reloaded => f.write_str("reloaded"),
-            Self::NeedsRestart { setting } => {
-                write!(f, "{setting} has changed, and stays as it was: it takes a restart")
-            }
-            Self::ReloadFailed(error) => write!(f, "reload failed, nothing has changed: {error}"),
-        }
     }
 }

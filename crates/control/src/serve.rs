@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use crate::admin::answer_on;
 use crate::reading::{self, Asked, Reading, Signals};
 use crate::{KeySource, Keys, Prepared};
 
@@ -189,7 +190,7 @@ fn start(setup: Setup, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Result<Arc
     }
     if let Some(opened) = for_operators {
         server.tell(Notice::Admin(opened.address));
-        tokio::spawn(admin::serve(opened.listener, Arc::clone(&server)));
+        tokio::spawn(answer_on(opened.listener, Arc::clone(&server), admin::answer));
     }
     let following = server.keys.clone();
     tokio::spawn(async move { following.run().await });

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use raincheck_control::admin::answer_on;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -50,7 +51,8 @@ impl Admin {
             let bind = |error| Error::Bind { address: asked, whose: "the admin address".into(), error };
             let listener = TcpListener::bind(asked).await.map_err(bind)?;
             opened = Some(listener.local_addr().map_err(bind)?);
-            tasks.spawn(http::serve(listener, Arc::clone(&observed)));
+            let answering = answer_on(listener, Arc::clone(&observed), http::answer);
+            tasks.spawn(async move { match answering.await {} });
         }
         let mut socket = None;
         if let Some(path) = stats_socket {

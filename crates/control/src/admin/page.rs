@@ -1,6 +1,7 @@
 //! A page, and the connection on which it is asked for.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,11 +11,31 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::conversations::{Conversations, pause_after};
+
+/// Answers on `listener`, for ever: one question a connection, of `state`.
+pub async fn answer_on<S: Send + Sync + 'static>(
+    listener: TcpListener,
+    state: Arc<S>,
+    answer: fn(&S, &Request<Incoming>) -> Page,
+) -> Infallible {
+    let mut conversations = Conversations::default();
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => {
+                let state = Arc::clone(&state);
+                conversations.begin(async move { converse(tcp, |request| answer(&state, request)).await });
+            }
+            Err(error) => pause_after(error).await,
+        }
+    }
+}
+
 /// One question on this connection, and its answer.
-pub async fn converse(tcp: TcpStream, answer: impl Fn(&Request<Incoming>) -> Page) {
+async fn converse(tcp: TcpStream, answer: impl Fn(&Request<Incoming>) -> Page) {
     let service = service_fn(|request| {
         let response = answer(&request).into_response();
         std::future::ready(Ok::<_, Infallible>(response))

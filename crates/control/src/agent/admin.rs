@@ -1,32 +1,16 @@
 //! The admin address of an agent.
 
-use std::sync::Arc;
-
+use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use raincheck_keyring::KeyState;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::Shared;
 use crate::Standing;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Conversations, Page, converse, keys_json, pause_after};
+use crate::admin::{Page, keys_json};
 
-/// Answers on `listener`, for ever.
-pub(super) async fn serve(listener: TcpListener, agent: Arc<Shared>) {
-    let mut conversations = Conversations::default();
-    loop {
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let agent = Arc::clone(&agent);
-                conversations.begin(async move { converse(tcp, |request| answer(&agent, request)).await });
-            }
-            Err(error) => pause_after(error).await,
-        }
-    }
-}
-
-fn answer<B>(agent: &Shared, request: &Request<B>) -> Page {
+pub(super) fn answer(agent: &Shared, request: &Request<Incoming>) -> Page {
     let method = request.method();
     if method != Method::GET && method != Method::HEAD {
         return Page::only("GET, HEAD", "only GET and HEAD are answered here\n");

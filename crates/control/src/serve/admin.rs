@@ -1,33 +1,17 @@
 //! The admin address of a server of keys.
 
-use std::sync::Arc;
-
+use hyper::body::Incoming;
 use hyper::header::{HeaderMap, ORIGIN};
 use hyper::{Method, Request, StatusCode};
 use raincheck_keyring::KeyState;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
 
 use super::Server;
 use crate::Role;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Conversations, Page, converse, keys_json, pause_after, process};
+use crate::admin::{Page, keys_json, process};
 
-/// Answers on `listener`, for ever.
-pub(super) async fn serve(listener: TcpListener, server: Arc<Server>) {
-    let mut conversations = Conversations::default();
-    loop {
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let server = Arc::clone(&server);
-                conversations.begin(async move { converse(tcp, |request| answer(&server, request)).await });
-            }
-            Err(error) => pause_after(error).await,
-        }
-    }
-}
-
-fn answer<B>(server: &Server, request: &Request<B>) -> Page {
+pub(super) fn answer(server: &Server, request: &Request<Incoming>) -> Page {
     let method = request.method();
     let is_read = method == Method::GET || method == Method::HEAD;
     match request.uri().path() {

@@ -1,35 +1,19 @@
 //! The admin address: metrics for machines, status for people, health for both.
 
-use std::sync::Arc;
-
-use hyper::{Method, StatusCode};
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use raincheck_control::admin::Page;
 use raincheck_control::admin::prometheus::CONTENT_TYPE;
-use raincheck_control::admin::{Conversations, Page, converse, pause_after};
-use tokio::net::TcpListener;
 
 use super::observed::{Observed, Phase};
 use super::{metrics, status};
 
-/// Answers on `listener`, for ever.
-pub(super) async fn serve(listener: TcpListener, observed: Arc<Observed>) {
-    let mut conversations = Conversations::default();
-    loop {
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let observed = Arc::clone(&observed);
-                conversations.begin(async move {
-                    converse(tcp, |request| answer(&observed, request.method(), request.uri().path())).await;
-                });
-            }
-            Err(error) => pause_after(error).await,
-        }
-    }
-}
-
-fn answer(observed: &Observed, method: &Method, path: &str) -> Page {
+/// The answer to one question.
+pub(super) fn answer(observed: &Observed, request: &Request<Incoming>) -> Page {
+    let method = request.method();
     // hyper leaves the body of an answer to HEAD out by itself.
     let is_read = method == Method::GET || method == Method::HEAD;
-    match path {
+    match request.uri().path() {
         _ if !is_read => Page::only("GET, HEAD", "only GET and HEAD are answered here\n"),
         "/" => Page::html(INDEX),
         "/metrics" => Page::ok(CONTENT_TYPE, metrics::render(observed)),
