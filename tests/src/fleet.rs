@@ -427,13 +427,21 @@ impl Shared {
 
     /// Offers a ticket at another place than where it is from. If nobody is there, at another.
     fn offer(&self, ticket: &Carried) {
-        let (to, address) = self.place_other_than(&ticket.from);
         let age = ticket.taken.elapsed();
         if age > self.accept.mul_f64(AT_THE_END) + SLACK {
             self.journal.lock().unwrap().late += 1;
             return;
         }
-        let resumed = visit(&ticket.raw, address);
+        let mut attempts = 0;
+        let (to, resumed) = loop {
+            let (to, address) = self.place_other_than(&ticket.from);
+            let resumed = visit(&ticket.raw, address);
+            attempts += 1;
+            if resumed.is_some() || attempts == ATTEMPTS {
+                break (to, resumed);
+            }
+            self.journal.lock().unwrap().failed += 1;
+        };
         let mut journal = self.journal.lock().unwrap();
         match resumed {
             None => journal.failed += 1,
@@ -464,6 +472,7 @@ fn visit(raw: &Raw, address: SocketAddr) -> Option<bool> {
     (ending == Ending::Clean).then(|| connection.resumed())
 }
 
+const ATTEMPTS: u32 = 5;
 const THREADS: usize = 2;
 const BETWEEN_TICKETS: Duration = Duration::from_millis(50);
 /// Of the window: when tickets are offered for the last time. What is left is for the way there.

@@ -143,6 +143,32 @@ fn clocks_half_a_rotation_apart_do_no_harm() {
 }
 
 #[test]
+fn nobody_waits_for_a_node_that_was_asked_to_end() {
+    in_namespace!("nobody_waits_for_a_node_that_was_asked_to_end");
+    let site = Site::new();
+    let mut fleet = Fleet::start(&site, SCHEDULE, 4);
+    let travellers = fleet.travellers();
+    fleet.rotates(&fleet.all(), 1);
+    // One that does not lead, and then the one that does.
+    let leader = fleet.expect_leader();
+    let [other, ..] = fleet.others(leader)[..] else { panic!("four nodes") };
+    let left: Vec<usize> = fleet.all().into_iter().filter(|node| ![leader, other].contains(node)).collect();
+    for leaving in [other, leader] {
+        let begun = Instant::now();
+        fleet.nodes[leaving].edge.terminate();
+        assert!(fleet.nodes[leaving].edge.ended().success());
+        fleet.rotates(&left, 3);
+        assert!(begun.elapsed() < SCHEDULE.rotate * 5, "{:?}", begun.elapsed());
+    }
+    for node in left {
+        let log = fleet.nodes[node].edge.log();
+        assert!(!log.contains("did not acknowledge"), "{log}");
+    }
+    travellers.one_window();
+    nobody_was_refused(&fleet, travellers);
+}
+
+#[test]
 fn a_reload_leaves_everybody_what_they_are() {
     in_namespace!("a_reload_leaves_everybody_what_they_are");
     let site = Site::new();

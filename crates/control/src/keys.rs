@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use raincheck_keyring::{Change, Epoch, Ring, RingError, Rollout, Schedule, TicketKey};
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::clock::Moment;
 use crate::source::file::{Fingerprint, KeyFile};
@@ -187,6 +189,15 @@ impl Keys {
         }
     }
 
+    /// Tells whoever else has the ring, as far as the source knows of others, that this node serves no more: no rotation
+    /// waits for it then. Takes two seconds at most; the ring opens as before, and nothing is brought any more.
+    pub async fn leave(&self) {
+        let source = Arc::clone(&self.control().source);
+        if let Ok(Err(error)) = timeout(GOODBYE, source.leave()).await {
+            self.complain(error);
+        }
+    }
+
     /// The only place where a ring is swapped in. `control` is locked by whoever made it of the one before.
     fn publish(&self, control: &Control, ring: Ring) {
         let epoch = ring.epoch();
@@ -279,6 +290,9 @@ impl Control {
         }
     }
 }
+
+/// How long to take leave may take: who waits for this process to end has better to do.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 const FILE_IS_CHECKED: &str = "a key file that was parsed has a key, and no name twice";
 

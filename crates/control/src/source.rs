@@ -121,6 +121,14 @@ impl Source {
         }
     }
 
+    /// Tells the others of a fleet that this node serves no more.
+    pub(crate) async fn leave(&self) -> Result<(), Error> {
+        match self {
+            Self::Etcd(fleet) => fleet.leave().await,
+            Self::Local | Self::Promoted | Self::File(_) | Self::Http(_) => Ok(()),
+        }
+    }
+
     pub(crate) async fn follow(&self, keys: &Keys) -> Infallible {
         match self {
             Self::Local => local::run(keys).await,

@@ -217,6 +217,9 @@ impl Server {
     async fn drain(self, signals: &mut Signals) {
         self.admin.draining();
         self.gates.values().for_each(|gate| gate.close());
+        // Who comes with a ticket from now on goes elsewhere.
+        let keys = self.common.keys.clone();
+        let left = tokio::spawn(async move { keys.leave().await });
         let snapshot = self.snapshot.load_full();
         let open = || snapshot.services.iter().map(|service| service.counters.open.value()).sum::<usize>();
         self.common.notices.tell(Notice::Draining { connections: open() });
@@ -234,6 +237,7 @@ impl Server {
             }
             () = signals.until_end() => {}
         }
+        let _ = left.await;
         drop((self.common, self.snapshot, snapshot, self.gates, self.admin, self.watcher));
         if let Some(writer) = self.log_writer {
             // Not on this thread: the admin side's tasks know the services, and with them the log, until the runtime has

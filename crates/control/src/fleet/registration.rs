@@ -65,6 +65,9 @@ pub struct Acknowledgement {
 }
 
 impl Acknowledgement {
+    /// Says as an epoch, after all others, that the node serves no more.
+    pub const GOODBYE: Epoch = Epoch { generation: u64::MAX, counter: u64::MAX };
+
     /// The acknowledgement in bytes that [`decode`](Self::decode) reads.
     pub fn encode(&self, secret: &FleetSecret) -> Vec<u8> {
         let head = Head { node: self.node.clone(), epoch: self.epoch, lease: self.lease };

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use raincheck_keyring::{NodeName, Schedule};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::etcd::{Etcd, LeaseId, Revision};
@@ -60,6 +60,8 @@ pub(crate) struct Fleet {
     own: Arc<Mutex<Own>>,
     /// The node is to be registered once more: what was wrapped for it does not open, or it was left out.
     renewed: Notify,
+    /// Whether the node takes leave, and takes no part any more.
+    leaving: watch::Sender<bool>,
 }
 
 /// What a node has besides its ring.
@@ -93,6 +95,7 @@ impl Fleet {
                 refused_key: None,
             })),
             renewed: Notify::new(),
+            leaving: watch::Sender::new(false),
         })
     }
 
@@ -108,6 +111,16 @@ impl Fleet {
     }
 
     pub(crate) async fn run(&self, keys: &Keys) -> Infallible {
+        let mut leaving = self.leaving.subscribe();
+        let left = async { leaving.wait_for(|leaving| *leaving).await.is_ok() };
+        tokio::select! {
+            biased;
+            _ = left => std::future::pending().await,
+            never = self.take_part_again_and_again(keys) => never,
+        }
+    }
+
+    async fn take_part_again_and_again(&self, keys: &Keys) -> Infallible {
         let mut failures = 0;
         loop {
             let begun = Instant::now();

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::Fleet;
 use super::store::{About, Term};
 use crate::etcd::{Compare, Lease, Op, Txn};
+use crate::fleet::Acknowledgement;
 use crate::{Error, Keys};
 
 impl Fleet {
@@ -68,9 +69,10 @@ impl Fleet {
         }
         let (nodes, _) = self.store.etcd.range_prefix(&self.store.nodes()).await?;
         let newer = nodes.iter().any(|found| match self.store.about(&found.key) {
-            Some(About::Held(node)) if node != self.source.node => {
-                self.store.acknowledgement(&node, found).is_ok_and(|said| said.epoch > held)
-            }
+            Some(About::Held(node)) if node != self.source.node => self
+                .store
+                .acknowledgement(&node, found)
+                .is_ok_and(|said| said.epoch > held && said.epoch != Acknowledgement::GOODBYE),
             _ => false,
         });
         Ok(!newer)

@@ -11,7 +11,7 @@ use super::Fleet;
 use super::store::{About, Stored, Term};
 use crate::clock::Moment;
 use crate::etcd::{Compare, Event, KeyValue, Op, Revision};
-use crate::fleet::{PublicKey, Registration, RegistrationError, SealedRing, seal};
+use crate::fleet::{Acknowledgement, PublicKey, Registration, RegistrationError, SealedRing, seal};
 use crate::keys::Due;
 use crate::{Error, Keys};
 
@@ -217,6 +217,13 @@ impl Fleet {
         }
         for (node, found) in held {
             match self.store.acknowledgement(&node, found) {
+                // The lease is over with it, and what it says came under that lease. Perhaps both are known at once.
+                Ok(said) if said.epoch == Acknowledgement::GOODBYE => {
+                    if office.nodes.get(&node).is_none_or(|known| known.lease == said.lease) {
+                        office.nodes.remove(&node);
+                        keys.left(&node);
+                    }
+                }
                 // What it said in an earlier life it may have forgotten.
                 Ok(said) if office.nodes.get(&node).is_none_or(|known| known.lease != said.lease) => {}
                 Ok(said) => keys.acknowledged(&node, said.epoch),

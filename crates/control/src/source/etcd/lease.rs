@@ -45,6 +45,18 @@ impl Fleet {
         Ok(())
     }
 
+    /// Takes leave, so that no rotation waits for this node: its word for the one that leads, then the end of all it has in
+    /// the store.
+    pub(crate) async fn leave(&self) -> Result<(), Error> {
+        self.leaving.send_replace(true);
+        let lease = self.own().lease.take();
+        if let Some(lease) = lease {
+            self.store.say_goodbye(lease).await?;
+            self.store.etcd.revoke(lease).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps the lease.
     pub(super) async fn keep(&self, lease: Lease) -> Result<Infallible, Error> {
         let mut ttl = lease.ttl;

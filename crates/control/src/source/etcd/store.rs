@@ -125,6 +125,16 @@ impl Store {
         self.etcd.txn(&Txn { success, ..Txn::default() }).await.map(drop)
     }
 
+    /// Says that this node serves no more, under its lease, and takes away the key that waits for it: whoever leads next does
+    /// not wait for it either.
+    pub(super) async fn say_goodbye(&self, lease: LeaseId) -> Result<(), EtcdError> {
+        let goodbye = Acknowledgement { node: self.node.clone(), epoch: Acknowledgement::GOODBYE, lease: lease.0 };
+        let key = format!("{}nodes/{}/held", self.prefix, self.node).into_bytes();
+        let put = Op::Put { key, value: goodbye.encode(&self.secret), lease: Some(lease) };
+        let success = vec![put, Op::Delete { key: self.key_of(&self.node) }];
+        self.etcd.txn(&Txn { success, ..Txn::default() }).await.map(drop)
+    }
+
     /// Reads what is found below `nodes/NODE/key`.
     pub(super) fn registration(&self, node: &NodeName, found: &KeyValue) -> Result<Registration, Error> {
         Registration::decode(&found.value, &self.secret, node, lease_of(found))
