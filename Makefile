@@ -31,7 +31,7 @@ help:
 	@echo 'make lint   formatting, clippy, docs, the purity of keyring'
 	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too; takes about ten minutes'
 	@echo 'make fuzz   each fuzz target for a minute; needs nightly Rust, cargo-fuzz and a C++ compiler'
-	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; then fuzzing, ten minutes a target'
+	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; a fleet that fails for five minutes; then fuzzing, ten minutes a target'
 
 test:
 	@.ci/programs $(test-programs)
@@ -58,7 +58,7 @@ soak:
 	    echo "round $$round of $(SOAK_ROUNDS)"; \
 	    cargo test --package raincheck-tests --test held_tickets || exit; \
 	done
-	cargo test --package raincheck-tests --test failover --test ports --test keys_foreign -- --ignored
+	cargo test --package raincheck-tests --test failover --test ports --test keys_foreign --test fleet -- --ignored
 	$(MAKE) fuzz FUZZ_SECONDS=$$(( $(SOAK_FUZZ_MINUTES) * 60 ))
 
 fuzz:

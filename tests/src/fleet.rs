@@ -316,9 +316,13 @@ impl Travellers {
         Self { threads: (0..THREADS).map(|_| travel()).collect(), shared }
     }
 
-    /// Sends them to this place too.
+    /// Sends them to this place too, if they do not go there yet.
     pub fn visit(&self, node: &Node) {
-        self.shared.places.lock().unwrap().push((node.name.clone(), node.edge.address("web")));
+        let place = (node.name.clone(), node.edge.address("web"));
+        let mut places = self.shared.places.lock().unwrap();
+        if !places.contains(&place) {
+            places.push(place);
+        }
     }
 
     /// What came of it so far.

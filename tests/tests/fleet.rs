@@ -81,7 +81,6 @@ fn another_node_leads_when_the_one_that_leads_is_killed() {
     let (killed, _) = fleet.kill_leader();
     fleet.rotates(&fleet.others(killed), 2);
     fleet.restart(killed);
-    travellers.visit(&fleet.nodes[killed]);
     fleet.rotates(&fleet.all(), 2);
     travellers.one_window();
     nobody_was_refused(&fleet, travellers);
@@ -276,6 +275,58 @@ fn a_store_from_a_backup_brings_no_old_ring_back() {
     }
     travellers.one_window();
     nobody_was_refused(&fleet, travellers);
+}
+
+/// Five minutes of it, with one thing after the other failing.
+#[test]
+#[ignore = "takes five minutes; `make soak` runs it"]
+fn no_ticket_is_refused_in_five_minutes_of_failures() {
+    in_namespace!("no_ticket_is_refused_in_five_minutes_of_failures");
+    let schedule = Schedule { rotate: Duration::from_secs(2), accept: Duration::from_secs(10) };
+    let site = Site::new();
+    let mut fleet = Fleet::start(&site, schedule, 3);
+    let travellers = fleet.travellers();
+    let begun = Instant::now();
+    let mut rounds = 0;
+    while begun.elapsed() < Duration::from_secs(300) {
+        let member = rounds % 3;
+        fleet.cluster.members[member].kill();
+        fleet.rotates(&fleet.all(), 2);
+        fleet.cluster.members[member].restart(&site.scratch);
+        fleet.rotates(&fleet.all(), 1);
+
+        fleet.cluster.members[member].freeze();
+        fleet.rotates(&fleet.all(), 2);
+        fleet.cluster.members[member].thaw();
+        fleet.rotates(&fleet.all(), 1);
+
+        let (killed, _) = fleet.kill_leader();
+        fleet.rotates(&fleet.others(killed), 1);
+        fleet.restart(killed);
+        fleet.rotates(&fleet.all(), 1);
+
+        let cut_off = &fleet.nodes[rounds % 3].host;
+        cut_off.cut_off_from(&fleet.store_addresses());
+        let since = Instant::now();
+        until("a rotation has passed", || (since.elapsed() > schedule.rotate).then_some(()));
+        cut_off.rejoin(&fleet.store_addresses());
+        fleet.rotates(&fleet.all(), 1);
+
+        fleet.cluster.kill();
+        if rounds % 2 == 0 {
+            fleet.cluster.restart(&site.scratch);
+        } else {
+            fleet.cluster.restart_empty(&site.scratch);
+        }
+        fleet.rotates(&fleet.all(), 2);
+
+        let journal = travellers.journal();
+        assert!(journal.refused.is_empty(), "round {rounds}: {journal}");
+        rounds += 1;
+    }
+    let journal = travellers.home();
+    journal.expect_all_opened();
+    eprintln!("{rounds} rounds; {journal}");
 }
 
 /// Calls the clients home, and asserts that no ticket was refused, as they say and as the edges say.
