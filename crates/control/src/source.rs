@@ -125,7 +125,7 @@ impl Source {
     pub(crate) async fn leave(&self) -> Result<(), Error> {
         match self {
             Self::Etcd(fleet) => fleet.leave().await,
-            Self::Local | Self::Promoted | Self::File(_) | Self::Http(_) => Ok(()),
+            Self::Local | Self::Promoted(_) | Self::File(_) | Self::Http(_) => Ok(()),
         }
     }
 
