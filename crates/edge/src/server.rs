@@ -107,12 +107,8 @@ impl Server {
         let (access_log, log_writer) = start_access_log(config.access_log)?;
         let common = Common { keys, tickets, access_log, notices };
         let planned = Plan::new(&config, &common, None)?;
-        let opened = open(planned.missing(&HashMap::new()), config.workers, |_| Occupant::Nobody)?;
-        let snapshot = Arc::new(ArcSwap::from_pointee(planned.snapshot(
-            &common,
-            config.workers,
-            addresses(&HashMap::new(), &opened),
-        )));
+        let snapshot = planned.snapshot(&common, config.workers, HashMap::new());
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let admin = admin::Admin::start(config.admin, config.stats_socket.as_deref(), &snapshot).await?;
         let workers = (0..config.workers)
             .map(|number| Worker::start(number, common.access_log.clone()))
@@ -131,7 +127,11 @@ impl Server {
             log_writer,
             fixed: Fixed::of(&config),
         };
+        // Who connects before there are keys would wait for them; refused, he can go elsewhere.
         server.common.keys.settled().await;
+        let opened = open(planned.missing(&HashMap::new()), config.workers, |address| server.occupant(address))?;
+        let addresses = addresses(&HashMap::new(), &opened);
+        server.snapshot.store(Arc::new(planned.snapshot(&server.common, config.workers, addresses)));
         server.open_gates(opened, &planned);
         if let Some(address) = server.admin.address() {
             server.common.notices.tell(Notice::Admin(address));
