@@ -8,7 +8,7 @@ use super::*;
 use crate::KeySource;
 use crate::sink::{KeyFile, SecretFile};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_product_that_has_its_keys_is_given_none_and_is_known_to_hold_them() {
     let (place, keys) = (Place::new(), keys());
     let states = place.fed(&keys, 1, |states| states.iter().all(|state| state.epoch.is_some())).await;
@@ -19,7 +19,7 @@ async fn a_product_that_has_its_keys_is_given_none_and_is_known_to_hold_them() {
     assert_eq!(states.iter().map(|state| state.pushes).collect::<Vec<_>>(), [0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_ring_that_is_too_young_for_a_product_does_not_wait_for_it() {
     let (place, keys) = (Place::new(), keys());
     let states = place.fed(&keys, 4, |states| states.iter().all(|state| state.error.is_some())).await;
@@ -29,7 +29,7 @@ async fn a_ring_that_is_too_young_for_a_product_does_not_wait_for_it() {
     assert_eq!(states[0].epoch, None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_source_hears_of_a_ring_when_the_last_product_has_it() {
     let (place, keys) = (Place::new(), keys());
     std::fs::create_dir(place.0.path().join("two")).unwrap();
@@ -41,6 +41,22 @@ async fn the_source_hears_of_a_ring_when_the_last_product_has_it() {
     let states = place.fed(&keys, 1, |states| states[1].epoch.is_some()).await;
     assert_eq!(states[1].error, None);
     assert_eq!(*keys.held().borrow(), keys.ring().epoch());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_that_has_lost_its_keys_is_given_them_again() {
+    let (place, keys) = (Place::new(), keys());
+    let file = place.0.path().join("one");
+    let lost = std::sync::Once::new();
+    let began = tokio::time::Instant::now();
+    let states = place.fed(&keys, 1, |states| {
+        if states.iter().all(|state| state.pushes == 1) {
+            lost.call_once(|| std::fs::remove_file(&file).unwrap());
+        }
+        states[0].pushes == 2
+    });
+    assert_eq!(states.await[1].pushes, 1);
+    assert!(file.exists() && began.elapsed() < EVERY + Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 /// Keys made here, which two products are to hold before they rotate.
