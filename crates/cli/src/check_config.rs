@@ -9,6 +9,7 @@ use clap::Args;
 use raincheck_control::KeySource;
 use raincheck_control::agent::Outlet;
 use raincheck_control::serve::Serve;
+use raincheck_control::sink::{FileFault, SinkError};
 use raincheck_control::source::etcd::EtcdSource;
 use raincheck_control::source::file::KeyFile;
 use raincheck_control::source::http::HttpSource;
@@ -44,10 +45,27 @@ impl CheckConfig {
                 "warning: {path}: on a disk, where ticket keys outlive their time; move it to tmpfs, such as /run"
             ));
         }
+        check_sinks(&config.outlets)?;
         let summary = summary(&self.file, &config, file.as_ref());
         std::io::stdout().write_all(summary.as_bytes())?;
         Ok(())
     }
+}
+
+/// A directory may come with its product, so one that is not there is warned of. One on a disk stays one: an agent would refuse
+/// it again and again.
+fn check_sinks(outlets: &[Outlet]) -> Result<(), Failure> {
+    let mut on_disk = Vec::new();
+    for Outlet { name, sink, .. } in outlets {
+        match sink.check() {
+            Ok(()) => {}
+            Err(error @ SinkError::File { fault: FileFault::OnDisk, .. }) => {
+                on_disk.push(format!("sink {name}: {error}"))
+            }
+            Err(error) => say(format_args!("warning: sink {name}: {error}")),
+        }
+    }
+    if on_disk.is_empty() { Ok(()) } else { Err(Failure::Usage(anyhow::anyhow!(on_disk.join("\n")))) }
 }
 
 fn summary(path: &Path, config: &Config, file: Option<&KeyFile>) -> String {
@@ -62,6 +80,9 @@ fn summary(path: &Path, config: &Config, file: Option<&KeyFile>) -> String {
     lines.push(("ticket keys".to_owned(), source));
     lines.push(("ticket window".to_owned(), window));
     lines.extend(config.serve.iter().flat_map(|serve| serve_lines(serve, schedule)));
+    if !config.outlets.is_empty() {
+        lines.push(("agent admin".to_owned(), address(config.agent_admin)));
+    }
     lines.extend(config.outlets.iter().map(|outlet| sink_line(outlet, schedule)));
     lines.extend(config.listeners.iter().map(|listener| listener_line(listener, &config.upstreams)));
     lines.extend(config.upstreams.iter().map(upstream_line));

@@ -3,6 +3,7 @@
 //! Whatever is asked of a sink twice is done once: [`push`](Sink::push) looks first at what the product holds, or at what
 //! is in its file, and does what is missing. After a restart of the product or of raincheck it is enough to push again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,8 +82,31 @@ impl Sink {
         }
     }
 
+    /// Whether its file may be where it is to be: for `check-config`. A push finds out for itself.
+    ///
+    /// # Errors
+    /// The directory is on a disk, is not there, or cannot be opened.
+    pub fn check(&self) -> Result<(), SinkError> {
+        self.secret_file().open().map(drop)
+    }
+
+    /// The file with the keys, or the one that lists them.
+    pub fn file(&self) -> &Path {
+        self.secret_file().path()
+    }
+
+    fn secret_file(&self) -> &SecretFile {
+        match self {
+            Self::HaProxy(haproxy) => haproxy.file(),
+            Self::Nginx(nginx) => nginx.include(),
+            Self::Envoy(envoy) => envoy.file(),
+            Self::H2o(h2o) => h2o.file(),
+            Self::File(file) => file.file(),
+        }
+    }
+
     /// How long after a push the product opens with the new keys.
-    pub(crate) fn notices_after(&self) -> Duration {
+    pub fn notices_after(&self) -> Duration {
         match self {
             Self::H2o(_) => h2o::LOOKS_EVERY,
             Self::HaProxy(_) | Self::Nginx(_) | Self::Envoy(_) | Self::File(_) => Duration::ZERO,

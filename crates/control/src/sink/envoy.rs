@@ -30,6 +30,10 @@ impl Envoy {
         Ok(Self { file, secret: secret.into() })
     }
 
+    pub(super) fn file(&self) -> &SecretFile {
+        &self.file
+    }
+
     pub(super) fn push(&self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         let changed = self.file.replace(&self.document(keys)?, Clock::True)?;
         Ok(if changed { Pushed::all(keys) } else { Pushed::Nothing })

@@ -23,6 +23,10 @@ impl KeyFile {
         Self { file }
     }
 
+    pub(super) fn file(&self) -> &SecretFile {
+        &self.file
+    }
+
     pub(super) fn push(&self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         let changed = self.file.replace(&lines(keys.all())?, Clock::True)?;
         Ok(if changed { Pushed::all(keys) } else { Pushed::Nothing })

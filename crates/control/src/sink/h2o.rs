@@ -30,6 +30,10 @@ impl H2o {
         Self { file }
     }
 
+    pub(super) fn file(&self) -> &SecretFile {
+        &self.file
+    }
+
     pub(super) fn push(&self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         let changed = self.file.replace(&document(keys)?, Clock::AnotherSecond)?;
         Ok(if changed { Pushed::all(keys) } else { Pushed::Nothing })

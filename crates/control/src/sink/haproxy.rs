@@ -46,6 +46,10 @@ impl HaProxy {
         Self { reference: reference.into(), ..self }
     }
 
+    pub(super) fn file(&self) -> &SecretFile {
+        &self.file
+    }
+
     pub(super) async fn push(&self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         let wanted = keys.newest(SLOTS);
         self.file.replace(&file_text(wanted)?, Clock::True)?;

@@ -43,6 +43,10 @@ impl Nginx {
         Self { pid: Some(pid.into()), ..self }
     }
 
+    pub(super) fn include(&self) -> &SecretFile {
+        &self.include
+    }
+
     pub(super) async fn push(&mut self, keys: &ProductKeys) -> Result<Pushed, SinkError> {
         if self.loaded.as_ref().is_some_and(|loaded| keys.names().eq(loaded.iter().copied()))
             && self.lacks(keys)? == Lacks::Nothing

@@ -184,7 +184,9 @@ impl Draft {
         for raw in sinks {
             let name = raw.get_ref().name.as_ref().map(|name| name.get_ref().clone());
             let taken: Vec<&str> = names.iter().map(String::as_str).collect();
-            self.outlets.extend(sink::read(reader, raw, &self.keys, &taken));
+            let around = sink::Others { names: &taken, outlets: &self.outlets };
+            let outlet = sink::read(reader, raw, &self.keys, &around);
+            self.outlets.extend(outlet);
             names.extend(name);
         }
     }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use raincheck_control::KeySource;
 use raincheck_control::agent::Outlet;
 use raincheck_control::sink::{self, Command, Envoy, H2o, HaProxy, KeyFile, Nginx, SecretFile, Sink, StatsSocket};
-use raincheck_keyring::{KeySize, Product, Slots};
+use raincheck_keyring::{KeySize, Product, Schedule, Slots, SlotsError};
 use toml::Spanned;
 
 use super::Keys;
@@ -24,9 +25,11 @@ enum Kind {
 }
 
 /// Of products that are fed with `keys`. None where something is wrong with it. That has been noted.
-pub(super) fn read(reader: &mut Reader<'_>, raw: Spanned<RawSink>, keys: &Keys, taken: &[&str]) -> Option<Outlet> {
+pub(super) fn read(reader: &mut Reader<'_>, raw: Spanned<RawSink>, keys: &Keys, around: &Others<'_>) -> Option<Outlet> {
     let table = raw.span();
     let mut raw = raw.into_inner();
+    let file_at = raw.file.as_ref().map_or_else(|| table.clone(), Spanned::span);
+    let rotate_at = raw.rotate.as_ref().map_or_else(|| table.clone(), Spanned::span);
     let kinds = [
         ("haproxy", Kind::HaProxy),
         ("nginx", Kind::Nginx),
@@ -34,7 +37,7 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: Spanned<RawSink>, keys: &Keys, 
         ("h2o", Kind::H2o),
         ("file", Kind::File),
     ];
-    let name = reader.name(table.clone(), "sink.name", raw.name.take(), taken);
+    let name = reader.name(table.clone(), "sink.name", raw.name.take(), around.names);
     if raw.kind.is_none() {
         reader.missing(
             table.clone(),
@@ -46,8 +49,52 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: Spanned<RawSink>, keys: &Keys, 
     let slots = read_slots(reader, table.clone(), kind, raw.rotate.take(), raw.accept.take(), keys);
     let size = read_size(reader, kind, raw.bits.take());
     let product = read_product(reader, kind, raw.product.take());
-    let sink = read_sink(reader, table, kind, raw);
-    Some(Outlet { name, sink: sink?, product, size, slots: slots? })
+    let sink = read_sink(reader, table, kind, raw)?;
+    around.expect_no_conflict(reader, file_at, &sink);
+    warn_of_slowness(reader, rotate_at, &sink, &keys.schedule);
+    Some(Outlet { name, sink, product, size, slots: slots? })
+}
+
+/// The sinks before it.
+pub(super) struct Others<'a> {
+    pub(super) names: &'a [&'a str],
+    pub(super) outlets: &'a [Outlet],
+}
+
+impl Others<'_> {
+    /// Two that write one file, or tidy up one directory, would undo what the other does.
+    fn expect_no_conflict(&self, reader: &mut Reader<'_>, at: Range<usize>, sink: &Sink) {
+        let file = sink.file();
+        if let Some(other) = self.outlets.iter().find(|other| other.sink.file() == file) {
+            reader.error(at, "sink.file", format!("the file of sink {}, too; give each its own", other.name));
+        } else if let Sink::Nginx(_) = sink
+            && let Some(other) = self
+                .outlets
+                .iter()
+                .find(|other| matches!(other.sink, Sink::Nginx(_)) && other.sink.file().parent() == file.parent())
+        {
+            let what = format!(
+                "in the directory of sink {}, which removes all keys there but its own; give each its own directory",
+                other.name
+            );
+            reader.error(at, "sink.file", what);
+        }
+    }
+}
+
+/// Each rotation that has a key for the product waits until the product has noticed it.
+fn warn_of_slowness(reader: &mut Reader<'_>, at: Range<usize>, sink: &Sink, by: &Schedule) {
+    let delay = sink.notices_after();
+    if by.rotate < delay {
+        let what = format!(
+            "{} has a new key {} after it is written, and keys.rotate is {}; rotation waits for that, at most \
+             rotation-patience; write a longer keys.rotate",
+            sink.name(),
+            show(delay),
+            show(by.rotate)
+        );
+        reader.warning(at, "sink.rotate", what);
+    }
 }
 
 /// How many keys the product gets, and for how many rotations of the ring each.
@@ -73,32 +120,61 @@ fn read_slots(
         reader.error(rotate_at, "sink.rotate", what);
         return None;
     };
+    // Each node counts the keys of a file from when it began to read it.
+    if stride > 1 && matches!(keys.source, KeySource::File(_)) {
+        let what = "the keys of a file have no epochs, by which nodes could choose the same ones; leave it out";
+        reader.error(rotate_at, "sink.rotate", what);
+        return None;
+    }
     let accept = reader.duration("sink.accept", accept, by.accept);
-    let count = match kind {
+    let slots = |stride: u64| {
+        let rotate = by.rotate.saturating_mul(u32::try_from(stride).unwrap_or(u32::MAX));
+        Slots::new(count(kind, rotate, accept), stride, by.retained())
+    };
+    let slots = slots(stride).map_err(|error| {
+        let SlotsError::RingTooShort { slots: wanted, needs, has, .. } = error else {
+            return reader.error(rotate_at.clone(), "sink.rotate", error.to_string());
+        };
+        let longest = (1..stride.min(has as u64)).rev().find_map(|shorter| slots(shorter).ok());
+        let takes = format!(
+            "{} keys, each for {}, are made from {needs} of the ring's, which keeps {has}",
+            wanted.count(),
+            show(rotate)
+        );
+        match longest.map(|slots| show(slots.rotate(by.rotate))) {
+            Some(longest) => reader.error(
+                rotate_at.clone(),
+                "sink.rotate",
+                format!("{takes}; write \"{longest}\" or less, or a longer keys.accept on all nodes"),
+            ),
+            None => reader.error(
+                accept_at.clone(),
+                "sink.accept",
+                format!("{takes}; write a shorter one, or a longer keys.accept on all nodes"),
+            ),
+        }
+    });
+    let slots = slots.ok()?;
+    let [least, _] = slots.accept(by.rotate);
+    if accept_is_written && accept > least {
+        let what = format!(
+            "{} is more than HAProxy's three slots can open for, which is {}; leave it out, or write a longer `rotate`",
+            show(accept),
+            show(least)
+        );
+        reader.error(accept_at, "sink.accept", what);
+        return None;
+    }
+    Some(slots)
+}
+
+/// How many keys a product of this kind has: the next one, the issuing one, and those that retire for as long as that.
+fn count(kind: Kind, rotate: Duration, accept: Duration) -> usize {
+    match kind {
         Kind::HaProxy => sink::haproxy::SLOTS,
         _ => {
             let rotations = accept.as_nanos().div_ceil(rotate.as_nanos().max(1));
             usize::try_from(rotations.saturating_add(2)).unwrap_or(usize::MAX)
-        }
-    };
-    match Slots::new(count, stride, by.retained()) {
-        Ok(slots) => {
-            let [least, _] = slots.accept(by.rotate);
-            if accept_is_written && accept > least {
-                let what = format!(
-                    "{} is more than HAProxy's three slots can open for, which is {}; leave it out, or write a longer \
-                     `rotate`",
-                    show(accept),
-                    show(least)
-                );
-                reader.error(accept_at, "sink.accept", what);
-                return None;
-            }
-            Some(slots)
-        }
-        Err(error) => {
-            reader.error(rotate_at, "sink.rotate", error.to_string());
-            None
         }
     }
 }

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod sink;
 mod upstream;
 
 /// A sound file; what follows it begins at line 12.
