@@ -183,6 +183,16 @@ impl Agent {
         self.config.clone()
     }
 
+    /// Stops it in its tracks, until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(mut self) -> ExitStatus {
         self.signal("TERM");
@@ -243,6 +253,14 @@ impl Agent {
         until(&format!("the agent's log says {text:?}"), || {
             self.log().get(from..).is_some_and(|log| log.contains(text)).then_some(())
         });
+    }
+
+    /// Waits until it says of a product that it cannot be given keys, and why: this is in it.
+    pub fn expect_error(&self, sink: &str, text: &str) -> String {
+        until(&format!("sink {sink} fails with {text:?}"), || {
+            let error = self.sink(sink)["error"].as_str()?.to_owned();
+            error.contains(text).then_some(error)
+        })
     }
 
     fn signal(&self, name: &str) {

@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod deadline;
 pub mod edge;
+pub mod envoy;
 pub mod etcd;
 pub mod fleet;
 pub mod foreign;

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::Duration;
 
 use raincheck_control::fresh_key;
@@ -18,7 +17,7 @@ use raincheck_tests::client::Version;
 use raincheck_tests::client::openssl::Visitor;
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::site::Site;
-use raincheck_tests::{deadline, program, require};
+use raincheck_tests::{deadline, envoy, require};
 
 #[test]
 fn haproxy_follows_a_ring_without_a_reload() {
@@ -271,19 +270,11 @@ fn the_file_for_envoy_is_yaml_of_the_right_shape() {
     let path = site.scratch.join("stek.yaml");
     let keys = FleetRing::new().keys(Product::Envoy, KeySize::Bits256);
     done(Sink::Envoy(Envoy::new(on_disk(&path), "stek").unwrap()).push(&keys)).unwrap();
-    let script = "import base64, sys, yaml\n\
-        [secret] = yaml.safe_load(open(sys.argv[1]))['resources']\n\
-        assert secret.pop('@type') == 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'\n\
-        assert secret.pop('name') == 'stek'\n\
-        for key in secret.pop('session_ticket_keys').pop('keys'):\n\
-        \x20   [(kind, key)] = key.items()\n\
-        \x20   print(kind, len(base64.b64decode(key)), base64.b64decode(key)[:16].hex())\n\
-        assert not secret\n";
-    let read = program::run(process::Command::new("/usr/bin/python3").args(["-c", script]).arg(&path), b"").succeeded();
+    let read = envoy::read_secret(&path);
     let line = |name: KeyName| format!("inline_bytes 80 {name}\n");
     let names: Vec<_> = keys.names().map(line).collect();
     let [retiring, issuing, next] = &names[..] else { panic!("three keys") };
-    assert_eq!(read.stdout, [&issuing[..], next, retiring].concat());
+    assert_eq!(read, [&issuing[..], next, retiring].concat());
 }
 
 /// A ring as it is rotated for a fleet, of a schedule that keeps four retiring keys.

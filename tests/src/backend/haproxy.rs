@@ -90,6 +90,12 @@ frontend backend
         value.unwrap_or_else(|| panic!("no {name} in: {info}"))
     }
 
+    /// What it says of its ticket keys, a line for each: names and secrets.
+    pub fn ticket_keys(&self) -> Vec<String> {
+        let shown = ask_stats(&self.stats, "show tls-keys #0");
+        shown.lines().filter(|line| line.starts_with("0.")).map(str::to_owned).collect()
+    }
+
     /// What it has said so far.
     pub fn said(&self) -> String {
         self.process.said()
