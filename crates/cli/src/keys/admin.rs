@@ -30,8 +30,8 @@ impl Admin {
         let address = &self.address;
         let bytes = self.exchange(request).map_err(|error| {
             Failure::Run(anyhow!(
-                "{address} does not answer: {error}; is raincheck running, and is this its admin address (`admin` in [edge] \
-                 or [serve])? Name another with --admin ADDR"
+                "{address} does not answer: {error}; is raincheck running, and is this its admin address (`admin` in [edge], \
+                 [serve] or [agent])? Name another with --admin ADDR"
             ))
         })?;
         Answer::read(&bytes).ok_or_else(|| self.is_no_raincheck())
@@ -40,7 +40,7 @@ impl Admin {
     /// Somebody answered, and it is not raincheck.
     pub(super) fn is_no_raincheck(&self) -> Failure {
         Failure::Run(anyhow!(
-            "{} does not answer as raincheck's admin address does; name that (`admin` in [edge] or [serve]) with \
+            "{} does not answer as raincheck's admin address does; name that (`admin` in [edge], [serve] or [agent]) with \
              --admin ADDR",
             self.address
         ))
