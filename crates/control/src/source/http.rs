@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::https::{Answer, Client, Limits, Request, Trust, Url};
 use crate::source::file;
-use crate::{Error, Keys, SourceFault};
+use crate::{Error, KeyFileError, Keys, SourceFault};
 
 pub mod wire;
 
@@ -139,6 +139,9 @@ impl Poll {
         if kind.to_ascii_lowercase().starts_with(b"text/html") {
             return Err(SourceFault::Html);
         }
+        if body.len() > file::LARGEST {
+            return Err(KeyFileError::TooLarge.into());
+        }
         keys.take_lines(file::parse(&body)?)
     }
 }
@@ -179,11 +182,28 @@ fn jittered(span: Duration) -> Duration {
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 16;
 
-const LIMITS: Limits = Limits { time: wire::WAIT.saturating_add(Duration::from_secs(10)), bytes: file::LARGEST };
+/// In bytes: 65,535 keys of 106, which are the most that a ring has. A ring of a week and a minute has ten thousand.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+const LIMITS: Limits = Limits { time: wire::WAIT.saturating_add(Duration::from_secs(10)), bytes: LARGEST };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_ring_is_taken() {
+        let now = raincheck_keyring::UnixTime::from_millis(0);
+        let keys = [(); 2].map(|()| crate::fresh_key(raincheck_keyring::KeySize::Bits256));
+        let [one, two] = [1, 2].map(|count| {
+            let keys = keys[..count].iter().map(|key| {
+                let copy = raincheck_keyring::TicketKey::new(key.name(), key.expose_cipher(), key.expose_mac());
+                (copy.expect("a key"), Epoch::NONE, now)
+            });
+            Ring::of_fleet(Epoch::NONE, keys.collect()).expect("a ring").expose_encoded().len()
+        });
+        assert!(one + usize::from(u16::MAX) * (two - one) <= LIMITS.bytes);
+    }
 
     #[test]
     fn the_pause_after_failures_grows_and_has_a_limit() {
