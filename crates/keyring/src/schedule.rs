@@ -38,7 +38,9 @@ impl Schedule {
         if chain.is_zero() {
             return Err(ScheduleError::ChainZero);
         }
-        Ok(Self { rotate, accept, chain, patience: rotate })
+        let schedule = Self { rotate, accept, chain, patience: rotate };
+        let retained = schedule.retained();
+        if retained >= MOST_RETAINED { Err(ScheduleError::TooManyKeys(retained)) } else { Ok(schedule) }
     }
 
     /// The same, with a patience other than one rotation.
@@ -111,9 +113,17 @@ pub enum ScheduleError {
          may be (\"24h\" is usual)"
     )]
     ChainZero,
+    /// A ring is handed on with a count of 16 bits.
+    #[error(
+        "accept comes to {0} rotations, and a ring keeps fewer than {MOST_RETAINED} keys; make accept shorter or rotate \
+         longer"
+    )]
+    TooManyKeys(usize),
 }
 
 const SHORTEST_ROTATION: Duration = Duration::from_secs(1);
+/// With the next key and the issuing one, what 16 bits count.
+const MOST_RETAINED: usize = u16::MAX as usize - 2;
 const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 #[cfg(test)]

@@ -75,7 +75,9 @@ fn read_schedule(
         let [rotate, accept, chain]: [Range<usize>; 3] = places;
         let (at, key) = match error {
             ScheduleError::RotateTooShort(_) => (rotate, "keys.rotate"),
-            ScheduleError::AcceptZero | ScheduleError::AcceptTooLong(_) => (accept, "keys.accept"),
+            ScheduleError::AcceptZero | ScheduleError::AcceptTooLong(_) | ScheduleError::TooManyKeys(_) => {
+                (accept, "keys.accept")
+            }
             ScheduleError::ChainZero => (chain, "keys.chain"),
         };
         reader.error(at, key, error.to_string());

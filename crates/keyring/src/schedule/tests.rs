@@ -17,6 +17,9 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
     let least = Schedule::new(Duration::from_secs(1), Duration::from_nanos(1), Duration::from_nanos(1));
     assert!(least.is_ok());
     assert!(Schedule::new(HOUR, 7 * DAY, DAY).is_ok());
+    let second = Duration::from_secs(1);
+    assert!(Schedule::new(second, 18 * HOUR, DAY).is_ok());
+    assert_eq!(Schedule::new(second, DAY, DAY), Err(ScheduleError::TooManyKeys(86_402)));
     assert_eq!(Schedule::new(HOUR, 18 * HOUR, DAY), Ok(Schedule::default()));
 }
 
