@@ -158,7 +158,12 @@ impl Keys {
         let changes = {
             let control = self.control();
             let mut ring = Ring::clone(&self.ring());
-            let changes = ring.advance(Moment::now().wall, key, self.schedule().retained())?;
+            let (now, retained) = (Moment::now().wall, self.schedule().retained());
+            // Whoever else counts the epochs has not made this ring: it must be taken for none of theirs.
+            let changes = match control.source.is_remote() {
+                true => ring.advance_alone(now, key, retained),
+                false => ring.advance(now, key, retained),
+            }?;
             self.publish(&control, ring);
             changes
         };

@@ -176,7 +176,7 @@ impl Ring {
         self.advance_as(epoch, Entry::new(fresh, KeyState::Next, epoch, now), retained)
     }
 
-    /// The same for a node that [seals alone](Self::seal_alone).
+    /// The same for a node that [seals alone](Self::seal_alone), or has a key that no other node is known to have.
     pub fn advance_alone(
         &mut self,
         now: UnixTime,

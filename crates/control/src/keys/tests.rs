@@ -245,6 +245,21 @@ fn an_older_ring_is_refused_and_the_same_one_confirms() {
 }
 
 #[test]
+fn a_key_that_is_pushed_to_a_node_of_a_fleet_stands_for_no_ring_of_the_fleet() {
+    let (keys, _events) = start(&nobody());
+    keys.take_ring(fleet("1.4", &[2, 3, 4])).expect("newer than none");
+    for seed in [8, 9] {
+        keys.push(key(seed)).expect("a new name");
+    }
+    assert_eq!(names(&keys)[..3], [9, 8, 4].map(name));
+    assert_eq!(keys.held().borrow().to_string(), "1.4");
+    // Nor is it handed on, where this node makes the next ring.
+    assert!(keys.successor(keys.ring().epoch()).find(name(8)).is_none());
+    keys.take_ring(fleet("1.5", &[2, 3, 4, 5])).expect("the source's next");
+    assert_eq!(names(&keys), [5, 4, 3, 2].map(name));
+}
+
+#[test]
 fn lines_that_would_turn_time_back_are_refused() {
     let (keys, _events) = start(&nobody());
     let take = |seeds: &[u8]| keys.take_lines(seeds.iter().map(|seed| key(*seed)).collect());
