@@ -136,6 +136,16 @@ impl Ring {
         self
     }
 
+    /// The same ring, with all its keys a fleet's: those, too, that a node has made for itself alone, and that this epoch
+    /// hands out.
+    #[must_use]
+    pub fn adopted(mut self) -> Self {
+        for entry in self.entries.iter_mut().filter(|entry| entry.born == Epoch::NONE) {
+            entry.born = self.epoch;
+        }
+        self
+    }
+
     /// The same keys, in the epoch after `epoch`: for a maker that has forgotten which rings it made.
     #[must_use]
     pub fn following(mut self, epoch: Epoch) -> Self {

@@ -148,7 +148,7 @@ impl Keys {
                 (source, _) => return Err(CannotPromote::Source(source.name())),
             }
             let generation = ring.epoch().generation + 1;
-            let ring = ring.in_generation(generation);
+            let ring = ring.in_generation(generation).adopted();
             let epoch = ring.epoch();
             control.begin_to_rotate(Moment::now(), epoch);
             self.publish(&control, ring);

@@ -56,7 +56,7 @@ impl Keys {
         let mut ring = Ring::clone(&self.ring());
         let advanced = ring.advance(Moment::now().wall, fresh(), self.schedule().retained());
         advanced.expect("a random key name is a new one");
-        self.publish(control, ring);
+        self.publish(control, ring.adopted());
         self.shared.standing.send_replace(Standing::Supplied);
     }
 

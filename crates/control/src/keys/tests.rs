@@ -350,6 +350,21 @@ async fn what_a_node_made_for_itself_is_for_others_once_it_is_to_make_keys() {
     assert_eq!(*keys.standing().borrow(), Standing::Supplied);
     let ring = keys.offered().expect("a ring of its own");
     assert!(ring.epoch() > Epoch::NONE && names(&keys)[1..] == held);
+    // For as long as any other key, too.
+    drive(&keys, HOUR + Duration::from_secs(1)).await;
+    assert_eq!(names(&keys)[2..], held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_standby_sealed_alone_opens_after_it_was_promoted() {
+    let (standby, _events) = start(&nobody());
+    standby.take_ring(fleet("1.4", &[2, 3, 4])).expect("newer than none");
+    drop(timeout(21 * HOUR, solitude::watch(&standby)).await);
+    assert_eq!(*standby.standing().borrow(), Standing::Alone);
+    let held = names(&standby);
+    standby.promote().expect("a standby with a ring");
+    drive(&standby, HOUR + Duration::from_secs(1)).await;
+    assert_eq!(names(&standby)[1..=held.len()], held);
 }
 
 #[tokio::test(start_paused = true)]
