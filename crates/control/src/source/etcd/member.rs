@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raincheck_keyring::{Epoch, Outdated, Ring};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Fleet;
 use crate::etcd::{Event, KeyValue, LeaseId, Revision};
@@ -45,12 +45,14 @@ impl Fleet {
         let revision = seen;
         let mut rotate = self.catch_up(wrapped.as_ref(), keys).await?;
         let mut watch = self.store.etcd.watch(&key, revision.next(), self.waits.quiet).await?;
+        let mut looked = Instant::now();
         loop {
-            // Whoever is left out would hear nothing of that.
-            let Ok(events) = timeout(rotate + rotate / 2, watch.next()).await else {
+            // Whoever is left out would hear nothing of that, but of nodes whose names begin with its own.
+            let Ok(events) = timeout_at(looked + rotate + rotate / 2, watch.next()).await else {
                 let wrapped;
                 (wrapped, seen) = self.store.etcd.get(&key).await?;
                 rotate = self.catch_up(wrapped.as_ref(), keys).await?;
+                looked = Instant::now();
                 continue;
             };
             for event in events? {
@@ -59,6 +61,7 @@ impl Fleet {
                     && wrapped.mod_revision > seen
                 {
                     rotate = self.catch_up(Some(&wrapped), keys).await?;
+                    looked = Instant::now();
                 }
             }
         }
