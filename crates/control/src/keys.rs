@@ -248,7 +248,7 @@ impl Prepared {
     /// The second half of a reload: the source and the schedule are the new ones from now on.
     ///
     /// The ring goes on where nothing is new: a ring that is not from a file as it is, and one from a file as long as the
-    /// file's text is the same, with what was pushed since.
+    /// file's text is the same, with what was pushed since. Where somebody else is to bring keys, it goes on until then.
     pub fn apply(mut self) {
         let shared = &self.keys.shared;
         let events = {
@@ -262,7 +262,10 @@ impl Prepared {
             match (&*source, self.file) {
                 (Source::File(path), Some(file)) => self.keys.take_file(&mut control, path, file),
                 _ => {
-                    if !was.is_local() {
+                    if !was.is_remote() && source.is_remote() {
+                        control.fingerprint = None;
+                        self.keys.disown(&mut control);
+                    } else if !was.is_local() {
                         control.fingerprint = None;
                         if !source.is_remote() {
                             self.keys.own(&control);

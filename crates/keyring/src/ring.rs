@@ -136,6 +136,16 @@ impl Ring {
         self
     }
 
+    /// The same keys, as those of a node that has had no ring of a fleet: whatever a source brings is newer.
+    #[must_use]
+    pub fn disowned(mut self) -> Self {
+        self.epoch = Epoch::NONE;
+        for entry in &mut self.entries {
+            entry.born = Epoch::NONE;
+        }
+        self
+    }
+
     /// The same ring, with all its keys a fleet's: those, too, that a node has made for itself alone, and that this epoch
     /// hands out.
     #[must_use]

@@ -15,7 +15,7 @@ use crate::{Event, fresh_key};
 /// How a node stands with its source.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It has just started, and has not heard of the source yet. It is not ready.
+    /// It has just started, or a reload has given it another source, and has not heard of that yet. It is not ready.
     Waiting,
     /// Its keys are the source's.
     Supplied,
@@ -58,6 +58,17 @@ impl Keys {
         advanced.expect("a random key name is a new one");
         self.publish(control, ring.adopted());
         self.shared.standing.send_replace(Standing::Supplied);
+    }
+
+    /// The keys were made here, or read from a file, and so were their epochs; another source counts otherwise. They serve
+    /// until it brings its own.
+    pub(super) fn disown(&self, control: &mut Control) {
+        let now = Moment::now();
+        control.begin_to_rotate(now, Epoch::NONE);
+        (control.heard, control.has_heard) = (now, false);
+        self.publish(control, Ring::clone(&self.ring()).disowned());
+        self.shared.held.send_replace(Epoch::NONE);
+        self.shared.standing.send_replace(Standing::Waiting);
     }
 
     /// Goes alone if that is due. Answers when to look again.

@@ -368,6 +368,23 @@ async fn what_a_standby_sealed_alone_opens_after_it_was_promoted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_is_new_has_its_time_and_its_say() {
+    let file = Place::with(&[1, 2, 3]);
+    for source in [KeySource::Local, file.source()] {
+        let (keys, _events) = start(&source);
+        tokio::time::advance(30 * HOUR).await;
+        let held = names(&keys);
+        keys.prepare(&nobody(), schedule()).expect("a sound source").apply();
+        drop(timeout(Duration::from_secs(4), solitude::watch(&keys)).await);
+        assert_eq!((names(&keys), *keys.standing().borrow()), (held, Standing::Waiting));
+        assert!(keys.offered().is_err() && *keys.held().borrow() == Epoch::NONE);
+        // Whatever was counted here.
+        keys.take_ring(fleet("1.2", &[4, 5, 6])).expect("newer than none");
+        assert_eq!(names(&keys), [6, 5, 4].map(name));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_was_started_anew_goes_on_after_what_its_nodes_have() {
     let (server, told) = start(&KeySource::Local);
     let node: NodeName = "edge".parse().expect("a name");
