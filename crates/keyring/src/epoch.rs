@@ -38,6 +38,13 @@ impl Epoch {
         Self { generation: (number >> 64) as u64, counter: number as u64 }
     }
 
+    /// Whether a fleet that is here now may ever get there: a rotation each second takes 136 years to do so. Whoever names
+    /// a later one would have the numbers end.
+    pub const fn reaches(self, later: Self) -> bool {
+        later.generation.saturating_sub(self.generation) < LONGEST_STRIDE
+            && later.counter.saturating_sub(self.counter) < LONGEST_STRIDE
+    }
+
     /// The one after this.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -69,6 +76,8 @@ impl FromStr for Epoch {
     }
 }
 
+const LONGEST_STRIDE: u64 = 1 << 32;
+
 /// A text that is no epoch.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Error)]
 #[error("not an epoch, which is a generation and a counter such as 1.57")]
@@ -85,6 +94,20 @@ mod tests {
         assert_eq!(epoch("1.57").next_in(3), epoch("3.58"));
         assert_eq!(epoch("3.57").next_in(1), epoch("3.58"));
         assert!(epoch("2.1") > epoch("1.57") && epoch("1.57") > epoch("1.6") && epoch("0.0") == Epoch::NONE);
+    }
+
+    #[test]
+    fn an_epoch_that_no_fleet_comes_to_is_out_of_reach() {
+        let epoch = |text: &str| text.parse::<Epoch>().unwrap();
+        for (here, there, expected) in [
+            ("1.57", "1.58", true),
+            ("1.57", "1.2", true),
+            ("2.57", "1.4294967000", true),
+            ("1.57", "1.18446744073709551615", false),
+            ("1.57", "18446744073709551615.57", false),
+        ] {
+            assert_eq!(epoch(here).reaches(epoch(there)), expected, "{here} {there}");
+        }
     }
 
     #[test]

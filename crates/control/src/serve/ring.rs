@@ -92,6 +92,11 @@ async fn answer<B>(server: &Server, peer: IpAddr, request: &Request<B>) -> Respo
             return text(StatusCode::BAD_REQUEST, what);
         }
     };
+    // What it holds is believed, so it must not be what no ring could follow.
+    if !server.keys.ring().epoch().reaches(asked.holds) {
+        server.refuse(peer, Refusal::Node);
+        return text(StatusCode::BAD_REQUEST, "Raincheck-Holds: an epoch that no fleet comes to\n");
+    }
     let (_visit, is_new) = server.nodes.visit(asked.node.clone(), asked.holds);
     if is_new {
         server.tell(Notice::Registered(asked.node));
