@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Control, Keys, Standing};
 use crate::Event;
 use crate::clock::Moment;
-use crate::source::Source;
+use crate::source::{Source, local};
 
 impl Keys {
     /// From now on the node can open with a ring when [`hold`](Self::hold) says so, not as soon as it has it: products
@@ -56,15 +56,21 @@ impl Keys {
     /// its own generation that it does not know was made by it before it was started anew: it goes on after that one, or
     /// the node would refuse what it makes now as older.
     pub fn acknowledged(&self, node: &NodeName, epoch: Epoch) {
+        self.acknowledged_by(node, epoch, false);
+    }
+
+    /// A node that was not known, and has the first ring, has that of an earlier start: nobody gave it this one.
+    fn acknowledged_by(&self, node: &NodeName, epoch: Epoch, is_stranger: bool) {
         let event = {
             let mut control = self.control();
             let own = self.ring().epoch();
+            let is_anothers = is_stranger && control.source.is_local() && epoch == own && own == local::FIRST;
             let event = match control.role() {
                 Role::Primary if control.source.is_local() && epoch.generation > own.generation => {
                     control.superseded = Some(epoch);
                     Some(Event::Superseded { by: epoch, node: node.clone() })
                 }
-                Role::Primary if epoch.generation == own.generation && epoch > own => {
+                Role::Primary if is_anothers || (epoch.generation == own.generation && epoch > own) => {
                     let now = Moment::now();
                     let ring = Ring::clone(&self.ring()).following(epoch);
                     let following = ring.epoch();
@@ -90,7 +96,7 @@ impl Keys {
         if is_new {
             self.registered(node.clone(), held);
         }
-        self.acknowledged(node, held);
+        self.acknowledged_by(node, held, known.is_none());
         is_new
     }
 

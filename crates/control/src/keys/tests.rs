@@ -402,6 +402,19 @@ async fn a_server_that_was_started_anew_goes_on_after_what_its_nodes_have() {
 }
 
 #[test]
+fn a_server_that_was_started_anew_before_it_rotated_goes_on_too() {
+    let (server, told) = start(&KeySource::Local);
+    let [node, other]: [NodeName; 2] = ["edge", "other"].map(|name| name.parse().expect("a name"));
+    let first = server.ring().epoch();
+    // From the server before, which began with that number too.
+    assert!(server.heard(&node, first));
+    assert_eq!(server.ring().epoch(), first.next());
+    assert!(matches!(&told.try_iter().collect::<Vec<_>>()[..], [Event::Following { held, .. }] if *held == first));
+    assert!(server.heard(&other, first) && !server.heard(&node, first.next()));
+    assert_eq!(server.ring().epoch(), first.next());
+}
+
+#[test]
 fn nothing_that_is_shown_holds_a_key() {
     let file = Place::with(&[1]);
     let (keys, events) = start(&file.source());

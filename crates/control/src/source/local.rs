@@ -25,6 +25,9 @@ pub(crate) async fn run(keys: &Keys) -> Infallible {
     }
 }
 
+/// The first ring that is made where none was before: whoever is started anew makes another of that number.
+pub(crate) const FIRST: Epoch = Epoch { generation: 1, counter: 2 };
+
 /// How many rotations should have been since `last`.
 pub(crate) fn rotations_due(last: &Moment, now: &Moment, rotate: Duration) -> usize {
     let missed = now.since(last).as_millis() / rotate.as_millis().max(1);
@@ -38,6 +41,11 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn the_first_ring_has_its_number() {
+        assert_eq!(first_ring(Epoch::NONE, UnixTime::from_millis(0)).epoch(), FIRST);
+    }
 
     #[test]
     fn either_clock_makes_a_rotation_due() {
