@@ -121,6 +121,8 @@ impl Agent {
         self.shared.source.store(Arc::new(setup.source));
         self.shared.tally.begin_anew(&setup.outlets);
         keys.apply();
+        // A product that is new holds nothing yet.
+        self.shared.keys.wait_for_sinks();
         self.feeds = feed(&self.shared, setup.outlets);
         (self.shared.notices)(Notice::Reloaded);
         if setup.admin != self.admin {
