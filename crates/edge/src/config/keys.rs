@@ -47,6 +47,14 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: RawKeys) -> Keys {
             read_server(reader, at, raw.http, node).map_or(KeySource::Local, KeySource::Http)
         }
         Source::Etcd => {
+            if schedule.retained() > MOST_IN_ETCD {
+                let what = format!(
+                    "with source = \"etcd\" it must come to no more than {MOST_IN_ETCD} rotations, and comes to {}: etcd takes \
+                     no larger ring; make it shorter, or rotate longer",
+                    schedule.retained()
+                );
+                reader.error(at.clone(), "keys.accept", what);
+            }
             let node = read_node(reader, at.clone(), raw.node);
             read_fleet(reader, at, raw.etcd, node).map_or(KeySource::Local, KeySource::Etcd)
         }
@@ -216,5 +224,7 @@ fn read_trust(
     Trust { ca: reader.path(ca), certificate: reader.path(certificate).zip(reader.path(key)) }
 }
 
+/// Of 106 bytes each: etcd takes 1.5 MiB in a request, unless it is told otherwise.
+const MOST_IN_ETCD: usize = 14_000;
 /// As often as HAProxy's Update module is usually told to ask.
 const EVERY: Duration = Duration::from_secs(60);
