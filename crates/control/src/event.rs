@@ -168,12 +168,12 @@ impl fmt::Display for Event {
             Self::Superseded { by, node } => write!(
                 f,
                 "another server makes the keys: node {node} has epoch {by}; none are made here any more, so end this server, \
-                 or let it follow the other (source = \"http\")"
+                 or let it follow the other (source = \"http\"), or promote it if it was that one before a restart"
             ),
             Self::Following { node, held, epoch } => write!(
                 f,
                 "node {node} has epoch {held}, made here before a restart: this ring is epoch {epoch} now, and tickets from \
-                 before the restart open no more"
+                 before the restart open if their keys are in it, as those of a file may be"
             ),
             Self::FileOnDisk { path } => write!(
                 f,

@@ -209,7 +209,9 @@ pub enum Withheld {
     #[error("this standby has no ring of the server it follows; look at that one, or promote this one")]
     NoRing,
     /// Another server makes the keys now.
-    #[error("another server was promoted and makes the keys now; end this one, or have it follow the other")]
+    #[error(
+        "another server was promoted and makes the keys now; end this one, have it follow the other, or promote it"
+    )]
     Superseded,
 }
 
