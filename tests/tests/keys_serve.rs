@@ -217,7 +217,10 @@ fn a_standby_whose_primary_is_not_there_gives_nobody_a_key() {
     let absent = Config::new(&site.authority);
     let following = every_second(&site).following(&absent.url(), "standby", &site.authority);
     let standby = Server::start(&site.scratch, following.ticket_keys("plain", true));
-    let poll = "GET /ticket-keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let poll = "GET /ticket-keys HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    // A page in a browser of this machine, whose name was made to lead here.
+    let rebound = tell(standby.config().polled(), &poll.replace("localhost", "evil.test"));
+    assert!(rebound.starts_with("HTTP/1.1 403 "), "{rebound}");
     for _ in 0..2 {
         let answer = tell(standby.config().polled(), poll);
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"), "{answer}");

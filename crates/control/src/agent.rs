@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::admin::answer_on;
 use crate::reading::{self, Asked, Reading, Signals};
 use crate::serve::{Error, Notice, open};
-use crate::{KeySource, Keys, Prepared};
+use crate::{Following, KeySource, Keys, Prepared};
 
 mod admin;
 mod feed;
@@ -67,6 +67,7 @@ pub fn run<E: Display>(
                 },
                 read = reading.done() => agent.reload(read),
                 never = ended(&mut agent.feeds) => match never {},
+                never = agent.following.ended() => match never {},
             }
         }
     });
@@ -77,6 +78,7 @@ pub fn run<E: Display>(
 
 struct Agent {
     shared: Arc<Shared>,
+    following: Following,
     feeds: JoinHandle<Infallible>,
     admin: Option<SocketAddr>,
 }
@@ -105,10 +107,9 @@ impl Agent {
             (shared.notices)(Notice::Admin(opened.address));
             tokio::spawn(answer_on(opened.listener, Arc::clone(&shared), admin::answer));
         }
-        let following = shared.keys.clone();
-        tokio::spawn(async move { following.run().await });
+        let following = shared.keys.follow();
         let feeds = feed(&shared, outlets);
-        Ok(Self { shared, feeds, admin })
+        Ok(Self { shared, following, feeds, admin })
     }
 
     /// Everything that is new takes effect, or nothing.

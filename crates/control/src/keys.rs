@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use raincheck_keyring::{Change, Epoch, Ring, RingError, Rollout, Schedule, TicketKey};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::clock::Moment;
@@ -203,6 +206,12 @@ impl Keys {
         }
     }
 
+    /// Follows the source on the tokio runtime this is called on, until it is dropped.
+    pub fn follow(&self) -> Following {
+        let keys = self.clone();
+        Following(tokio::spawn(async move { keys.run().await }))
+    }
+
     /// The only place where a ring is swapped in. `control` is locked by whoever made it of the one before.
     fn publish(&self, control: &Control, ring: Ring) {
         let epoch = ring.epoch();
@@ -225,6 +234,28 @@ impl Keys {
     /// A panic elsewhere cannot have left the ring half changed: it is only ever swapped in whole.
     fn control(&self) -> MutexGuard<'_, Control> {
         self.shared.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys that follow their source.
+#[derive(Debug)]
+pub struct Following(JoinHandle<Infallible>);
+
+impl Following {
+    /// Panics where following did: keys that nobody rotates must not look as though all were well. Else it never ends. Can
+    /// be dropped and called again.
+    pub async fn ended(&mut self) -> Infallible {
+        match (&mut self.0).await {
+            Ok(never) => match never {},
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_) => pending().await, // the runtime is going down
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -260,7 +291,10 @@ impl Prepared {
             let source = if stays { Arc::clone(&control.source) } else { Arc::new(self.source) };
             let was = std::mem::replace(&mut control.source, Arc::clone(&source));
             match (&*source, self.file) {
-                (Source::File(path), Some(file)) => self.keys.take_file(&mut control, path, file),
+                (Source::File(path), Some(file)) => {
+                    control.superseded = None;
+                    self.keys.take_file(&mut control, path, file)
+                }
                 _ => {
                     if !was.is_remote() && source.is_remote() {
                         control.fingerprint = None;

@@ -26,5 +26,5 @@ pub use error::{
 };
 pub use event::Event;
 pub use fresh::fresh_key;
-pub use keys::{CannotPromote, Keys, Member, Prepared, Role, Standing, Withheld};
+pub use keys::{CannotPromote, Following, Keys, Member, Prepared, Role, Standing, Withheld};
 pub use source::KeySource;

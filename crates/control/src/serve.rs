@@ -84,6 +84,7 @@ pub fn run<E: Display>(
     let result = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Error::System)?;
         let server = start(setup, Arc::new(notices))?;
+        let mut following = server.keys.follow();
         let mut reading = Reading::new(reload);
         loop {
             tokio::select! {
@@ -92,6 +93,7 @@ pub fn run<E: Display>(
                     Asked::End => return Ok(()),
                 },
                 read = reading.done() => server.reload(read),
+                never = following.ended() => match never {},
             }
         }
     });
@@ -192,8 +194,6 @@ fn start(setup: Setup, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Result<Arc
         server.tell(Notice::Admin(opened.address));
         tokio::spawn(answer_on(opened.listener, Arc::clone(&server), admin::answer));
     }
-    let following = server.keys.clone();
-    tokio::spawn(async move { following.run().await });
     tokio::spawn(sweep(Arc::clone(&server)));
     Ok(server)
 }

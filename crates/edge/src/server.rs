@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use raincheck_control::{Event as KeyEvent, KeySource, Keys};
+use raincheck_control::{Event as KeyEvent, Following, KeySource, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
@@ -49,6 +49,7 @@ pub fn run(
                     Asked::End => break,
                 },
                 read = reading.done() => server.reload(read),
+                never = server.following.ended() => match never {},
             }
         }
         server.drain(&mut signals).await;
@@ -86,6 +87,7 @@ impl Snapshot {
 
 struct Server {
     common: Common,
+    following: Following,
     workers: Vec<Worker>,
     gates: HashMap<Wanted, Arc<Gate>>,
     /// Those that lead nowhere any more. Each lasts until what was queued there is accepted.
@@ -102,8 +104,7 @@ impl Server {
         let tickets = Arc::new(TicketCounters::default());
         let keys = Keys::start(&config.keys.source, config.keys.schedule, observe(&tickets, &notices))?;
         tickets.hold(&keys.ring());
-        let following = keys.clone();
-        tokio::spawn(async move { following.run().await });
+        let following = keys.follow();
         let (access_log, log_writer) = start_access_log(config.access_log)?;
         let common = Common { keys, tickets, access_log, notices };
         let planned = Plan::new(&config, &common, None)?;
@@ -118,6 +119,7 @@ impl Server {
         watcher.watch(&planned.upstreams);
         let mut server = Self {
             common,
+            following,
             workers,
             gates: HashMap::new(),
             closing: Vec::new(),

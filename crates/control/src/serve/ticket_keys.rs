@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use hyper::http::uri::Authority;
 use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -90,7 +91,9 @@ async fn answer_on(
     server: &Server,
 ) {
     let service = service_fn(|request| {
-        let response = match is_admitted {
+        // Without TLS a page of any site, in a browser on this machine, could make its own name lead here.
+        let is_meant = config.tls.is_some() || names_this_machine(&request);
+        let response = match is_admitted && is_meant {
             true => answer(config, server, &request),
             false => {
                 server.refuse(peer, Refusal::Address);
@@ -106,6 +109,16 @@ async fn answer_on(
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(io, service)
         .await;
+}
+
+/// Whether a request names its host by address, or as localhost, or not at all.
+fn names_this_machine<B>(request: &Request<B>) -> bool {
+    let Some(host) = request.headers().get(HOST) else { return true };
+    let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    host.is_some_and(|host| {
+        let host = host.host().trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<IpAddr>().is_ok()
+    })
 }
 
 fn answer<B>(config: &TicketKeys, server: &Server, request: &Request<B>) -> Response<Full<Bytes>> {

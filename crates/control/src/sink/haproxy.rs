@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_keyring::{KeyName, Layout, Product, TicketKey};
+use raincheck_keyring::{KeyName, Layout, Product, TicketKey, plan};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -202,11 +202,10 @@ async fn converse(
     Ok(answer)
 }
 
-/// The keys HAProxy lacks: it goes on from the longest end of what it holds that is a beginning of what it should.
+/// The keys HAProxy lacks, in the order in which it is given them.
 fn missing<'a>(held: &[KeyName], wanted: &'a [Arc<TicketKey>]) -> &'a [Arc<TicketKey>] {
-    let wanted_names = names(wanted);
-    let common = (0..=wanted.len()).rev().find(|&count| held.ends_with(&wanted_names[..count]));
-    &wanted[common.unwrap_or_default()..]
+    let lacking = plan::lacking(held, &names(wanted)).len();
+    &wanted[wanted.len() - lacking..]
 }
 
 /// HAProxy reads no fewer than three lines, so where nothing retires there is a key in front that has never sealed: every

@@ -1,8 +1,8 @@
 //! The source `etcd`: a fleet whose nodes make their ring themselves, by way of a store that cannot read it.
 //!
-//! One node leads, under a lease. It makes the rings, and wraps each ring's key for every node ([`leader`]). Each node
-//! registers a public key, takes the rings that are wrapped for it, and says which it has ([`member`]). Whichever of the nodes
-//! has the newest ring may lead next ([`election`]). What lies in the store is in [`store`], and how it is sealed in
+//! One node leads, under a lease. It makes the rings, and wraps each ring's key for every node (`leader`). Each node
+//! registers a public key, takes the rings that are wrapped for it, and says which it has (`member`). Whichever of the nodes
+//! has the newest ring may lead next (`election`). What lies in the store is in `store`, and how it is sealed in
 //! [`fleet`](crate::fleet).
 
 use std::convert::Infallible;

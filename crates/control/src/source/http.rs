@@ -83,7 +83,8 @@ impl Poll {
                 // That it is not there is as it should be.
                 let _ = self.client.request(Request { headers, ..Request::get(url.clone()) }, LIMITS).await;
             }
-            sleep(jittered(self.source.every)).await;
+            // Whoever asks it before it is told gets its keys.
+            sleep(FIRST_BACK_OFF).await;
         }
     }
 
@@ -103,11 +104,13 @@ impl Poll {
                 _ = held.changed() => {}
             }
         };
-        let manners = Manners::of(&answer, asked.elapsed());
-        let tag = answer.headers.get(ETAG).cloned();
+        let (says_that_it_waits, tag) = (says_that_it_waits(&answer), answer.headers.get(ETAG).cloned());
+        let before = keys.ring().epoch();
         self.take(keys, answer).map_err(|fault| Error::Source { place: url.to_string(), fault })?;
         last.tag = tag;
-        Ok(manners)
+        // Whoever says that it waits, and neither does so nor has anything new, would be asked without a pause.
+        let does_so = keys.ring().epoch() != before || asked.elapsed() >= wire::SHORTEST_WAIT;
+        Ok(if says_that_it_waits && does_so { Manners::Waits } else { Manners::AnswersAtOnce })
     }
 
     fn headers(&self, holds: Epoch, tag: Option<&HeaderValue>) -> HeaderMap {
@@ -160,13 +163,8 @@ enum Manners {
     Waits,
 }
 
-impl Manners {
-    fn of(answer: &Answer, elapsed: Duration) -> Self {
-        let says_so = answer.headers.get(wire::PREFERENCE_APPLIED).is_some_and(|applied| applied.as_bytes() == b"wait");
-        // Whoever says that it waits and does not would be asked without a pause.
-        let does_so = answer.status != StatusCode::NOT_MODIFIED || elapsed >= wire::SHORTEST_WAIT;
-        if says_so && does_so { Self::Waits } else { Self::AnswersAtOnce }
-    }
+fn says_that_it_waits(answer: &Answer) -> bool {
+    answer.headers.get(wire::PREFERENCE_APPLIED).is_some_and(|applied| applied.as_bytes() == b"wait")
 }
 
 /// A second after the first failure, then twice as long each time, but not longer than `every`.
