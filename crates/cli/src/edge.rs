@@ -51,10 +51,7 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let (announcer, writer) = Announcer::start(std::io::stderr())?;
-        let result = self.serve(&announcer);
-        announcer.finish(writer);
-        result
+        Announcer::with(|announcer| self.serve(announcer))
     }
 
     fn serve(self, announcer: &Announcer) -> Result<(), Failure> {

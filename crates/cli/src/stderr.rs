@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use raincheck_edge::writer::{Outlet, Writer};
 
+use crate::failure::Failure;
+
 /// Says a line, and waits until it is written: for what runs a moment, and for last words.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -25,8 +27,16 @@ struct State {
 }
 
 impl Announcer {
+    /// Runs what has things to announce on standard error, and sees to it that the last of them are written.
+    pub(crate) fn with(run: impl FnOnce(&Self) -> Result<(), Failure>) -> Result<(), Failure> {
+        let (announcer, writer) = Self::start(io::stderr())?;
+        let result = run(&announcer);
+        announcer.finish(writer);
+        result
+    }
+
     /// An announcer, and the thread that writes for it.
-    pub(crate) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writer)> {
+    fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writer)> {
         let (outlet, writer) = Writer::start("stderr", QUEUE, out)?;
         Ok((Self(Arc::new(Mutex::new(State { outlet: Some(outlet), lost: 0 }))), writer))
     }
@@ -38,7 +48,7 @@ impl Announcer {
     }
 
     /// Says nothing any more, and waits a moment for what there is to say.
-    pub(crate) fn finish(&self, writer: Writer) {
+    fn finish(&self, writer: Writer) {
         {
             let mut state = self.state();
             state.own_up();

@@ -27,10 +27,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let (announcer, writer) = Announcer::start(std::io::stderr())?;
-        let result = self.feed(&announcer);
-        announcer.finish(writer);
-        result
+        Announcer::with(|announcer| self.feed(announcer))
     }
 
     fn feed(self, announcer: &Announcer) -> Result<(), Failure> {
