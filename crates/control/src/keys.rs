@@ -67,6 +67,8 @@ struct Control {
     fleet: Rollout,
     /// Another server makes the fleet's rings, as of this epoch.
     superseded: Option<Epoch>,
+    /// This node makes the rings of a fleet that has no server.
+    leads: bool,
     /// When the source was last heard of, or else when the node began to wait for it.
     heard: Moment,
     has_heard: bool,
@@ -290,6 +292,7 @@ impl Prepared {
             let stays = control.source.is_promoted() && self.source.is_remote();
             let source = if stays { Arc::clone(&control.source) } else { Arc::new(self.source) };
             let was = std::mem::replace(&mut control.source, Arc::clone(&source));
+            control.leads = false;
             match (&*source, self.file) {
                 (Source::File(path), Some(file)) => {
                     control.superseded = None;
@@ -324,6 +327,7 @@ impl Control {
             last_rotation: now,
             fleet: Rollout::new(Epoch::NONE, now.wall),
             superseded: None,
+            leads: false,
             heard: now,
             has_heard: false,
             has_sinks: false,

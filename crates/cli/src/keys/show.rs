@@ -32,11 +32,11 @@ impl Show {
     }
 }
 
-/// `keys` of the status; for a server of keys with what it is, and its nodes.
+/// `keys` of the status; for whoever makes the keys of others with what it is, and its nodes.
 fn json(status: &Value) -> String {
     let mut shown = status["keys"].as_object().cloned().unwrap_or_else(Map::new);
     for field in ["role", "nodes"] {
-        if let Some(value) = status.get(field) {
+        if let Some(value) = status.get(field).filter(|value| !value.is_null()) {
             shown.insert(field.to_owned(), value.clone());
         }
     }

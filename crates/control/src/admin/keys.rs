@@ -34,6 +34,20 @@ pub fn keys_json(keys: &Keys, from: &KeySource) -> Value {
     })
 }
 
+/// The nodes that are served from here, and what each has of the ring.
+pub fn nodes_json(keys: &Keys) -> Value {
+    let epoch = keys.ring().epoch();
+    let nodes = keys.members().into_iter().map(|member| {
+        json!({
+            "name": member.node.as_str(),
+            "epoch": member.holding.epoch.to_string(),
+            "lapsed": member.holding.lapsed,
+            "lacking": member.holding.epoch < epoch,
+        })
+    });
+    nodes.collect()
+}
+
 /// How long a key has been in its state.
 pub fn key_age(entry: &Entry) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

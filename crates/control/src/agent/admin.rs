@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use crate::Standing;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Page, keys_json};
+use crate::admin::{Page, keys_json, nodes_json};
 
 pub(super) fn answer(agent: &Shared, request: &Request<Incoming>) -> Page {
     let method = request.method();
@@ -57,6 +57,7 @@ fn status(agent: &Shared) -> Value {
         "pid": std::process::id(),
         "role": "agent",
         "keys": keys_json(&agent.keys, &agent.source.load()),
+        "nodes": agent.keys.leads().then(|| nodes_json(&agent.keys)),
         "sinks": sinks.collect::<Vec<_>>(),
     })
 }

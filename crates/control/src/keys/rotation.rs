@@ -67,6 +67,17 @@ impl Keys {
         let mut control = self.control();
         control.begin_to_rotate(Moment { monotonic: Instant::now(), wall: made_at }, epoch);
         nodes.into_iter().for_each(|node| control.fleet.expected(node));
+        control.leads = true;
+    }
+
+    /// Another node makes the rings from now on, or none: what this one knew of the others is old.
+    pub(crate) fn follow_again(&self) {
+        self.control().leads = false;
+    }
+
+    /// Whether this node makes the rings of a fleet that has no server.
+    pub fn leads(&self) -> bool {
+        self.control().leads
     }
 
     /// Until a node acknowledges a ring, which may be what a rotation waits for.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Server;
 use crate::Role;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Page, keys_json, process};
+use crate::admin::{Page, keys_json, nodes_json, process};
 
 pub(super) fn answer(server: &Server, request: &Request<Incoming>) -> Page {
     let method = request.method();
@@ -48,15 +48,6 @@ fn promote(server: &Server, headers: &HeaderMap) -> Page {
 
 /// Durations are seconds.
 fn status(server: &Server) -> Value {
-    let epoch = server.keys.ring().epoch();
-    let nodes = server.keys.members().into_iter().map(|member| {
-        json!({
-            "name": member.node.as_str(),
-            "epoch": member.holding.epoch.to_string(),
-            "lapsed": member.holding.lapsed,
-            "lacking": member.holding.epoch < epoch,
-        })
-    });
     let refused = server.tally.refused.counts().map(|(reason, count)| (reason.as_str().to_owned(), count.into()));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -65,7 +56,7 @@ fn status(server: &Server) -> Value {
         "started": server.started_at().as_secs_f64(),
         "uptime": server.started.elapsed().as_secs_f64(),
         "keys": keys_json(&server.keys, &server.source.load()),
-        "nodes": nodes.collect::<Vec<_>>(),
+        "nodes": nodes_json(&server.keys),
         "refused": refused.collect::<Map<_, _>>(),
     })
 }

@@ -125,6 +125,7 @@ impl Fleet {
         loop {
             let begun = Instant::now();
             let Err(error) = self.take_part(keys).await;
+            keys.follow_again();
             // What worked for long is no reason to wait long.
             failures = if begun.elapsed() > self.waits.pause { 0 } else { failures + 1 };
             keys.complain(error);

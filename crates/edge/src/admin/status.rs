@@ -5,7 +5,7 @@ mod server;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use raincheck_control::admin::keys_json;
+use raincheck_control::admin::{keys_json, nodes_json};
 use serde_json::{Map, Value, json};
 
 use super::observed::{Observed, totals};
@@ -37,6 +37,8 @@ pub(super) fn json(observed: &Observed) -> Value {
         "upstream_rates": upstream_rates(&observed.upstream_rates(&snapshot)),
         "listeners": snapshot.services.iter().map(|service| listener(service, &snapshot)).collect::<Vec<_>>(),
         "keys": keys_json(&snapshot.keys, &snapshot.key_source),
+        "role": snapshot.keys.leads().then_some("leader"),
+        "nodes": snapshot.keys.leads().then(|| nodes_json(&snapshot.keys)),
         "foreign_tickets": foreign(&snapshot),
         "upstreams": snapshot.upstreams.iter().map(|of| upstream(of)).collect::<Vec<_>>(),
     })

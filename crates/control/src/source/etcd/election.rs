@@ -20,6 +20,7 @@ impl Fleet {
             match leader {
                 Some(leader) if leader.lease == Some(lease.id) => {
                     self.lead(Term(leader.create_revision), keys).await?;
+                    keys.follow_again();
                     // The lease may hold still, but what it was for is lost.
                     continue;
                 }
