@@ -58,7 +58,7 @@ soak:
 	    echo "round $$round of $(SOAK_ROUNDS)"; \
 	    cargo test --package raincheck-tests --test held_tickets || exit; \
 	done
-	cargo test --package raincheck-tests --test failover --test ports --test keys_foreign --test fleet -- --ignored
+	cargo test --package raincheck-tests --test failover --test ports --test keys_foreign --test fleet --test agent -- --ignored
 	$(MAKE) fuzz FUZZ_SECONDS=$$(( $(SOAK_FUZZ_MINUTES) * 60 ))
 
 fuzz:
