@@ -224,14 +224,14 @@ async fn a_node_without_its_source_seals_alone_until_the_source_is_back() {
     assert_eq!(*keys.standing().borrow(), Standing::Supplied);
     let told: Vec<String> = events.try_iter().map(|event| event.to_string()).collect();
     let beginnings = [
-        "no keys from https://keys",
+        "no keys from https://127.0.0.1:1/ring",
         "rotated",
         "epoch 1.3",
         "no word from",
-        "https://keys.test/ring gives",
+        "https://127.0.0.1:1/ring gives",
         "epoch 1.3",
     ];
-    let beginnings = [&beginnings[..2], &["https://keys.test/ring gives keys again"], &beginnings[2..]].concat();
+    let beginnings = [&beginnings[..2], &["https://127.0.0.1:1/ring gives keys again"], &beginnings[2..]].concat();
     assert!(told.len() == 7 && told.iter().zip(beginnings).all(|(told, begins)| told.starts_with(begins)), "{told:#?}");
 }
 
@@ -437,7 +437,7 @@ fn schedule() -> Schedule {
 /// A server that is never asked.
 fn nobody() -> KeySource {
     KeySource::Http(HttpSource {
-        urls: vec!["https://keys.test/ring".parse().expect("a URL")],
+        urls: vec!["https://127.0.0.1:1/ring".parse().expect("a URL")],
         every: HOUR,
         node: "node".parse().expect("a name"),
         trust: Trust::default(),
