@@ -93,9 +93,10 @@ async fn answer_on(
     let service = service_fn(|request| {
         // Without TLS a page of any site, in a browser on this machine, could make its own name lead here.
         let is_meant = config.tls.is_some() || names_this_machine(&request);
-        let response = match is_admitted && is_meant {
-            true => answer(config, server, &request),
-            false => {
+        let response = match (is_admitted, is_meant) {
+            (true, true) => answer(config, server, &request),
+            (true, false) => text(StatusCode::FORBIDDEN, OTHER_HOST),
+            (false, _) => {
                 server.refuse(peer, Refusal::Address);
                 text(StatusCode::FORBIDDEN, NOT_ADMITTED)
             }
@@ -232,6 +233,7 @@ impl Versions {
 }
 
 const PATH: &str = "/ticket-keys";
+const OTHER_HOST: &str = "without TLS the URL must name this machine: 127.0.0.1, [::1] or localhost\n";
 const NOT_ADMITTED: &str = "not admitted; show a certificate of a CA in serve.ticket-keys.client-ca, or have your address \
                             added to serve.ticket-keys.allow\n";
 
