@@ -7,5 +7,5 @@ pub mod process;
 pub mod prometheus;
 
 pub use conversations::{Conversations, pause_after};
-pub use keys::{key_age, keys_json, nodes_json};
+pub use keys::{describe_ring, key_age, keys_json, nodes_json};
 pub use page::{Page, answer_on};

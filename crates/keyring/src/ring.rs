@@ -329,6 +329,9 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    /// All of them, in the order a key has them.
+    pub const ALL: [Self; 3] = [Self::Next, Self::Issuing, Self::Retiring];
+
     /// The word for it, in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

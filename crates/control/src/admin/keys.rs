@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use raincheck_keyring::{Entry, Schedule, UnixTime};
+use raincheck_keyring::{Entry, KeyState, Ring, Schedule, UnixTime};
 use serde_json::{Value, json};
 
+use super::prometheus::Exposition;
 use crate::{KeySource, Keys};
 
 /// The keys as they are now, which come `from` there. Durations are seconds.
@@ -32,6 +33,14 @@ pub fn keys_json(keys: &Keys, from: &KeySource) -> Value {
         },
         "ring": entries.collect::<Vec<_>>(),
     })
+}
+
+/// How many keys of a ring are in which state, for `/metrics`.
+pub fn describe_ring(page: &mut Exposition, ring: &Ring) {
+    let mut states = page.gauge("raincheck_ticket_keys", "Ticket keys in the ring.");
+    for state in KeyState::ALL {
+        states.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
+    }
 }
 
 /// The nodes that are served from here, and what each has of the ring.

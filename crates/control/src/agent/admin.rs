@@ -2,13 +2,12 @@
 
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
-use raincheck_keyring::KeyState;
 use serde_json::{Value, json};
 
 use super::Shared;
 use crate::Standing;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Page, keys_json, nodes_json};
+use crate::admin::{Page, describe_ring, keys_json, nodes_json};
 
 pub(super) fn answer(agent: &Shared, request: &Request<Incoming>) -> Page {
     let method = request.method();
@@ -65,10 +64,7 @@ fn status(agent: &Shared) -> Value {
 fn metrics(agent: &Shared) -> String {
     let mut page = Exposition::default();
     let ring = agent.keys.load_full();
-    let mut states = page.gauge("raincheck_ticket_keys", "Ticket keys in the ring.");
-    for state in [KeyState::Next, KeyState::Issuing, KeyState::Retiring] {
-        states.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
-    }
+    describe_ring(&mut page, &ring);
     page.gauge("raincheck_epoch_generation", "Of the ring.").sample(&[], ring.epoch().generation);
     page.gauge("raincheck_epoch_counter", "Of the ring: grows with each.").sample(&[], ring.epoch().counter);
     let sinks = agent.tally.all();

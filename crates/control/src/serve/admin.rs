@@ -3,13 +3,12 @@
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, ORIGIN};
 use hyper::{Method, Request, StatusCode};
-use raincheck_keyring::KeyState;
 use serde_json::{Map, Value, json};
 
 use super::Server;
 use crate::Role;
 use crate::admin::prometheus::{CONTENT_TYPE, Exposition};
-use crate::admin::{Page, keys_json, nodes_json, process};
+use crate::admin::{Page, describe_ring, keys_json, nodes_json, process};
 
 pub(super) fn answer(server: &Server, request: &Request<Incoming>) -> Page {
     let method = request.method();
@@ -65,10 +64,7 @@ fn metrics(server: &Server) -> String {
     let (keys, tally) = (&server.keys, &server.tally);
     let mut page = Exposition::default();
     let ring = keys.load_full();
-    let mut states = page.gauge("raincheck_ticket_keys", "Ticket keys in the ring.");
-    for state in [KeyState::Next, KeyState::Issuing, KeyState::Retiring] {
-        states.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
-    }
+    describe_ring(&mut page, &ring);
     let epoch = ring.epoch();
     page.gauge("raincheck_epoch_generation", "Of the ring: how often a server was promoted.")
         .sample(&[], epoch.generation);

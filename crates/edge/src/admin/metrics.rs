@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use raincheck_control::Standing;
-use raincheck_control::admin::process;
 use raincheck_control::admin::prometheus::{Exposition, Family};
+use raincheck_control::admin::{describe_ring, process};
 use raincheck_keyring::KeyState;
 use raincheck_tls::{Kind, Reason};
 
@@ -69,10 +69,7 @@ fn handshakes(page: &mut Exposition, snapshot: &Snapshot) {
 
 fn tickets(page: &mut Exposition, snapshot: &Snapshot) {
     let ring = snapshot.keys.ring();
-    let mut keys = page.gauge("raincheck_ticket_keys", "Ticket keys in the ring.");
-    for state in STATES {
-        keys.sample(&[("state", state.as_str())], ring.entries().filter(|entry| entry.state == state).count());
-    }
+    describe_ring(page, &ring);
     let standing = *snapshot.keys.standing().borrow();
     let mut standings =
         page.gauge("raincheck_keys_standing", "How the node stands with its source of keys: 1 for one.");
@@ -90,7 +87,7 @@ fn tickets(page: &mut Exposition, snapshot: &Snapshot) {
     for (name, key) in &held {
         let current = ring.find(*name).map(|entry| entry.state);
         let name = name.to_string();
-        for state in STATES {
+        for state in KeyState::ALL {
             let count = key.opened_as(state);
             if count > 0 || current == Some(state) {
                 opened.sample(&[("key_name", &name), ("state", state.as_str())], count);
@@ -248,5 +245,3 @@ fn each_purpose<'a>(snapshot: &'a Snapshot, mut f: impl FnMut(&'a Server, Purpos
         }
     });
 }
-
-const STATES: [KeyState; 3] = [KeyState::Next, KeyState::Issuing, KeyState::Retiring];
