@@ -1,15 +1,11 @@
 //! The agent: makes products hold the keys of a ring.
 
-use std::convert::Infallible;
 use std::fmt::Display;
-use std::future::pending;
 use std::net::SocketAddr;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use raincheck_keyring::Schedule;
-use tokio::task::JoinHandle;
 
 use crate::admin::answer_on;
 use crate::reading::{self, Asked, Reading, Signals};
@@ -66,7 +62,7 @@ pub fn run<E: Display>(
                     Asked::End => return Ok(()),
                 },
                 read = reading.done() => agent.reload(read),
-                never = ended(&mut agent.feeds) => match never {},
+                never = agent.feeds.ended() => match never {},
                 never = agent.following.ended() => match never {},
             }
         }
@@ -79,7 +75,7 @@ pub fn run<E: Display>(
 struct Agent {
     shared: Arc<Shared>,
     following: Following,
-    feeds: JoinHandle<Infallible>,
+    feeds: Following,
     admin: Option<SocketAddr>,
 }
 
@@ -118,7 +114,6 @@ impl Agent {
             Ok(read) => read,
             Err(error) => return (self.shared.notices)(Notice::ReloadFailed(error)),
         };
-        self.feeds.abort();
         self.shared.source.store(Arc::new(setup.source));
         self.shared.tally.begin_anew(&setup.outlets);
         keys.apply();
@@ -132,16 +127,7 @@ impl Agent {
     }
 }
 
-fn feed(shared: &Shared, outlets: Vec<Outlet>) -> JoinHandle<Infallible> {
+fn feed(shared: &Shared, outlets: Vec<Outlet>) -> Following {
     let (keys, tally) = (shared.keys.clone(), Arc::clone(&shared.tally));
-    tokio::spawn(async move { feed::run(&keys, outlets, &tally).await })
-}
-
-/// Feeds end only by a bug, or when a reload has begun others.
-async fn ended(feeds: &mut JoinHandle<Infallible>) -> Infallible {
-    match feeds.await {
-        Ok(never) => match never {},
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(_) => pending().await,
-    }
+    Following::new(async move { feed::run(&keys, outlets, &tally).await })
 }

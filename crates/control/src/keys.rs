@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::pending;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock::Moment;
 use crate::source::file::{Fingerprint, KeyFile};
 use crate::source::{KeySource, Source, local};
+use crate::task::joined;
 use crate::{Error, Event};
 
 mod fleet;
@@ -211,7 +210,7 @@ impl Keys {
     /// Follows the source on the tokio runtime this is called on, until it is dropped.
     pub fn follow(&self) -> Following {
         let keys = self.clone();
-        Following(tokio::spawn(async move { keys.run().await }))
+        Following::new(async move { keys.run().await })
     }
 
     /// The only place where a ring is swapped in. `control` is locked by whoever made it of the one before.
@@ -239,19 +238,19 @@ impl Keys {
     }
 }
 
-/// Keys that follow their source.
+/// Something that is followed in the background: by keys their source, or the keys by products. Ends when dropped.
 #[derive(Debug)]
 pub struct Following(JoinHandle<Infallible>);
 
 impl Following {
+    pub(crate) fn new(follow: impl Future<Output = Infallible> + Send + 'static) -> Self {
+        Self(tokio::spawn(follow))
+    }
+
     /// Panics where following did: keys that nobody rotates must not look as though all were well. Else it never ends. Can
     /// be dropped and called again.
     pub async fn ended(&mut self) -> Infallible {
-        match (&mut self.0).await {
-            Ok(never) => match never {},
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            Err(_) => pending().await, // the runtime is going down
-        }
+        joined(&mut self.0).await
     }
 }
 

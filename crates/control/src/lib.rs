@@ -19,6 +19,7 @@ mod reading;
 pub mod serve;
 pub mod sink;
 pub mod source;
+mod task;
 
 pub use error::{
     EndpointFault, Error, EtcdError, HttpsError, HttpsFault, KeyFileError, SourceFault, TrustError, UrlError,

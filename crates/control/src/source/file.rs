@@ -5,14 +5,13 @@
 //! retiring.
 
 use std::convert::Infallible;
-use std::future::pending;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Keys;
+use crate::task::joined;
 
 mod lines;
 mod read;
@@ -36,16 +35,9 @@ pub(crate) async fn run(keys: &Keys, path: &Path) -> Infallible {
             let verdict = watch.poll();
             (watch, verdict)
         });
-        match polled.await {
-            Ok((same, verdict)) => {
-                watch = same;
-                keys.judge(path, verdict);
-            }
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_cancelled) => return pending().await, // the runtime is going down
-            },
-        }
+        let (same, verdict) = joined(polled).await;
+        watch = same;
+        keys.judge(path, verdict);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::etcd::{Compare, Event, KeyValue, Op, Revision};
 use crate::fleet::{Acknowledgement, PublicKey, Registration, RegistrationError, SealedRing, seal};
 use crate::keys::Due;
+use crate::task::joined;
 use crate::{Error, Keys};
 
 /// What a leader knows of its fleet.
@@ -182,13 +183,7 @@ impl Fleet {
             let wrap = |(node, key)| (epoch_key.wrap(&key, &node, &secret), node);
             batch.into_iter().map(wrap).collect::<Vec<_>>()
         };
-        let wrapped = match spawn_blocking(wrap).await {
-            Ok(wrapped) => wrapped,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_cancelled) => return std::future::pending().await, // the runtime is going down
-            },
-        };
+        let wrapped = joined(spawn_blocking(wrap)).await;
         let put = |(value, node)| Op::Put { key: self.store.key_of(&node), value, lease: None };
         wrapped.into_iter().map(put).collect()
     }
