@@ -47,6 +47,7 @@ lint:
 	$(in-fuzz) clippy --manifest-path fuzz/Cargo.toml --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
 	crates/keyring/check-purity
+	crates/diagnosis/check-purity
 
 bench:
 	@.ci/programs $(bench-programs)

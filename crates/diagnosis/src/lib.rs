@@ -1,0 +1,13 @@
+//! From the bytes of connections to why their sessions do not resume.
+//!
+//! Everything here is pure: bytes, times and evidence go in, what was said and what follows from it comes out. Who has the
+//! bytes, from a capture or off a live connection, is not known here.
+
+pub mod finding;
+pub mod moment;
+pub mod side;
+pub mod tcp;
+
+pub use finding::{Certainty, Finding, Name, Remedy, Severity};
+pub use moment::{Moment, Timestamp};
+pub use side::{Side, Sides};

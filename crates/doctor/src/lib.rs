@@ -1,0 +1,2 @@
+//! Finds out why TLS sessions do not resume: gathers evidence from live connections and from captures, has it diagnosed, and
+//! reports what was found.
