@@ -3,10 +3,12 @@
 //! Everything here is pure: bytes, times and evidence go in, what was said and what follows from it comes out. Who has the
 //! bytes, from a capture or off a live connection, is not known here.
 
+pub mod evidence;
 pub mod finding;
 pub mod moment;
 pub mod side;
 pub mod tcp;
+pub mod tls;
 
 pub use finding::{Certainty, Finding, Name, Remedy, Severity};
 pub use moment::{Moment, Timestamp};

@@ -1,0 +1,39 @@
+//! What was seen of a connection, before anything is concluded from it.
+//!
+//! The facts of one connection are the same whether a capture has them or a probe saw them, and so is what they amount to
+//! ([`Connection::kind`] and its like). Where bytes are missing, a fact is missing too, and what depends on it is `Unknown`.
+
+mod alert;
+mod client_hello;
+mod connection;
+mod end;
+mod server_hello;
+mod session_id;
+mod ticket;
+mod version;
+
+pub use alert::{Alert, AlertContent, Description};
+pub use client_hello::{ClientHello, Identity};
+pub use connection::{Application, Connection, Flight, Kind, Offer, Sealed};
+pub use end::{Close, CloseNotify, End};
+pub use server_hello::ServerHello;
+pub use session_id::SessionId;
+pub use ticket::{KeyName, NewTicket};
+pub use version::Version;
+
+/// Yes, no, or not to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Answer {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+    /// What would tell is missing.
+    Unknown,
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}

@@ -1,0 +1,13 @@
+//! TLS, read from outside: from the bytes of both sides to the [`Connection`](crate::evidence::Connection) they make.
+//!
+//! [`Reader`] finds the TLS in a stream ([`start`]), takes it apart into records ([`record`]) and their handshake messages
+//! ([`message`]), and notes what those say ([`hello`]). Nothing here judges whether a peer keeps to the protocol.
+
+mod cursor;
+mod hello;
+mod message;
+mod reader;
+mod record;
+mod start;
+
+pub use reader::Reader;

@@ -1,0 +1,135 @@
+//! What handshake messages say about sessions.
+
+use std::time::Duration;
+
+use super::cursor::Cursor;
+use crate::Moment;
+use crate::evidence::{ClientHello, Identity, NewTicket, ServerHello, SessionId, Version};
+
+/// Reads the body of a ClientHello (RFC 8446 §4.1.2).
+pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
+    let mut cursor = Cursor::new(body);
+    let legacy_version = Version(cursor.u16()?);
+    let random = *cursor.take(32)?.first_chunk()?;
+    let session_id = SessionId::new(cursor.vec8()?)?;
+    let suites = u16s(cursor.vec16()?);
+    cursor.vec8()?; // legacy_compression_methods
+    let mut hello = ClientHello {
+        at,
+        random,
+        version: legacy_version,
+        server_name: None,
+        session_id,
+        ticket: None,
+        psks: Box::default(),
+        early_data: false,
+        extended_master_secret: false,
+        fallback: suites.contains(&FALLBACK_SCSV),
+        suites,
+    };
+    for (kind, extension) in extensions(&mut cursor)? {
+        match kind {
+            SERVER_NAME => hello.server_name = host_name(extension),
+            EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
+            SESSION_TICKET => hello.ticket = Some(extension.into()),
+            PRE_SHARED_KEY => hello.psks = identities(extension)?,
+            EARLY_DATA => hello.early_data = true,
+            SUPPORTED_VERSIONS => {
+                let versions = u16s(Cursor::new(extension).vec8()?);
+                let known = versions.iter().copied().filter(|version| *version <= Version::TLS13.0).max();
+                hello.version = known.map_or(legacy_version, Version);
+            }
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+/// A ServerHello, or what has its form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// The server chose.
+    ServerHello(ServerHello),
+    /// The server asks for another ClientHello.
+    HelloRetryRequest,
+}
+
+/// Reads the body of a ServerHello (RFC 8446 §4.1.3).
+pub(super) fn server_hello(body: &[u8], at: Moment) -> Option<Answered> {
+    let mut cursor = Cursor::new(body);
+    let version = Version(cursor.u16()?);
+    let random = cursor.take(32)?;
+    if random == HELLO_RETRY_REQUEST {
+        return Some(Answered::HelloRetryRequest);
+    }
+    let session_id = SessionId::new(cursor.vec8()?)?;
+    let suite = cursor.u16()?;
+    cursor.u8()?; // legacy_compression_method
+    let mut hello =
+        ServerHello { at, version, suite, session_id, ticket: false, psk: None, extended_master_secret: false };
+    for (kind, extension) in extensions(&mut cursor)? {
+        match kind {
+            EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
+            SESSION_TICKET => hello.ticket = true,
+            PRE_SHARED_KEY => hello.psk = Some(Cursor::new(extension).u16()?),
+            SUPPORTED_VERSIONS => hello.version = Version(Cursor::new(extension).u16()?),
+            _ => {}
+        }
+    }
+    Some(Answered::ServerHello(hello))
+}
+
+/// Reads the body of a NewSessionTicket of TLS 1.2 (RFC 5077 §3.3). An empty ticket is none: the server changed its mind.
+pub(super) fn ticket12(body: &[u8], at: Moment) -> Option<NewTicket> {
+    let mut cursor = Cursor::new(body);
+    let lifetime = Duration::from_secs(cursor.u32()?.into());
+    let ticket = cursor.vec16()?;
+    (!ticket.is_empty()).then(|| NewTicket { at, ticket: ticket.into(), lifetime, age_add: None, early_data: None })
+}
+
+/// Reads the extensions that a ClientHello or ServerHello ends with, of which TLS 1.2 and before may have none.
+fn extensions<'a>(cursor: &mut Cursor<'a>) -> Option<impl Iterator<Item = (u16, &'a [u8])> + use<'a>> {
+    let mut extensions = Cursor::new(if cursor.is_empty() { &[] } else { cursor.vec16()? });
+    Some(std::iter::from_fn(move || Some((extensions.u16()?, extensions.vec16()?))))
+}
+
+/// The first host name of a server_name extension (RFC 6066 §3).
+fn host_name(extension: &[u8]) -> Option<Box<str>> {
+    let mut names = Cursor::new(Cursor::new(extension).vec16()?);
+    loop {
+        let (kind, name) = (names.u8()?, names.vec16()?);
+        if kind == HOST_NAME {
+            return Some(String::from_utf8_lossy(name).to_ascii_lowercase().into());
+        }
+    }
+}
+
+/// The identities of pre_shared_key (RFC 8446 §4.2.11).
+fn identities(extension: &[u8]) -> Option<Box<[Identity]>> {
+    let mut list = Cursor::new(Cursor::new(extension).vec16()?);
+    let mut identities = Vec::with_capacity(1);
+    while !list.is_empty() {
+        identities.push(Identity { identity: list.vec16()?.into(), obfuscated_age: list.u32()? });
+    }
+    Some(identities.into())
+}
+
+fn u16s(bytes: &[u8]) -> Box<[u16]> {
+    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect()
+}
+
+const HOST_NAME: u8 = 0;
+// RFC 7507 §2.
+const FALLBACK_SCSV: u16 = 0x5600;
+// IANA: TLS ExtensionType values.
+const SERVER_NAME: u16 = 0;
+const EXTENDED_MASTER_SECRET: u16 = 23;
+const SESSION_TICKET: u16 = 35;
+const PRE_SHARED_KEY: u16 = 41;
+const EARLY_DATA: u16 = 42;
+const SUPPORTED_VERSIONS: u16 = 43;
+// RFC 8446 §4.1.3: SHA-256 of "HelloRetryRequest".
+const HELLO_RETRY_REQUEST: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
+    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
