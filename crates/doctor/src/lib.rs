@@ -1,2 +1,7 @@
 //! Finds out why TLS sessions do not resume: gathers evidence from live connections and from captures, has it diagnosed, and
 //! reports what was found.
+
+pub mod error;
+pub mod probe;
+
+pub use error::Error;
