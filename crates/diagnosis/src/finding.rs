@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::product::Product;
+
 /// One thing that was found: what was seen, how sure that is, what it costs, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -25,12 +27,18 @@ pub struct Finding {
 }
 
 /// What to do about a finding in one product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// The product, or `any`.
-    pub product: &'static str,
-    /// What to change.
+    /// The product it is for.
+    pub product: Product,
+    /// What to change: a sentence without a full stop, with what is typed in backticks.
     pub change: &'static str,
+}
+
+impl Remedy {
+    pub(crate) const fn new(product: Product, change: &'static str) -> Self {
+        Self { product, change }
+    }
 }
 
 /// Whether a finding is worth acting on.

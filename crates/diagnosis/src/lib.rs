@@ -6,10 +6,14 @@
 pub mod evidence;
 pub mod finding;
 pub mod moment;
+pub mod product;
+pub mod remedy;
 pub mod side;
 pub mod tcp;
 pub mod tls;
 
 pub use finding::{Certainty, Finding, Name, Remedy, Severity};
 pub use moment::{Moment, Timestamp};
+pub use product::Product;
+pub use remedy::{remedies, remedies_for};
 pub use side::{Side, Sides};
