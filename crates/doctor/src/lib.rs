@@ -2,6 +2,7 @@
 //! reports what was found.
 
 pub mod error;
+pub mod explain;
 pub mod probe;
 
 pub use error::Error;
