@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check_config;
+mod doctor;
 mod edge;
 mod failure;
 mod keys;
@@ -26,6 +27,7 @@ struct Raincheck {
 enum Command {
     Edge(edge::Edge),
     Keys(keys::Keys),
+    Doctor(doctor::Doctor),
     CheckConfig(check_config::CheckConfig),
 }
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match Raincheck::parse().command {
         Command::Edge(edge) => edge.run(),
         Command::Keys(keys) => keys.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::CheckConfig(check_config) => check_config.run(),
     };
     match outcome {

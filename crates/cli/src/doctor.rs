@@ -1,0 +1,27 @@
+//! `raincheck doctor`
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+
+mod explain;
+
+/// Find out why connections do not resume, and what to do about it
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Explain(explain::Explain),
+}
+
+impl Doctor {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Explain(explain) => explain.run(),
+        }
+    }
+}
