@@ -32,6 +32,13 @@ fn pages_fit_a_terminal() {
 }
 
 #[test]
+fn the_book_lists_all_pages() {
+    let rows = BOOK.lines().filter(|line| line.starts_with("| ["));
+    let expected = Name::ALL.iter().map(|&name| format!("| [{name}](findings/{name}.md) | {} |", headline(name)));
+    assert_eq!(rows.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn findings_that_pages_speak_of_exist() {
     for &name in Name::ALL {
         for word in hyphenated(&prose(page(name))) {
@@ -76,6 +83,8 @@ fn hyphenated(text: &str) -> impl Iterator<Item = &str> {
         })
     })
 }
+
+const BOOK: &str = include_str!("../../../../docs/doctor.md");
 
 const SECTIONS: [&str; 5] =
     ["What happens on the wire", "Who does it", "What it costs", "How to fix it", "Where it is written up"];
