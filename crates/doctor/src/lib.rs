@@ -4,5 +4,6 @@
 pub mod error;
 pub mod explain;
 pub mod probe;
+pub mod report;
 
 pub use error::Error;

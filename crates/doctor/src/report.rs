@@ -1,0 +1,12 @@
+//! Reports: what was found, for people and for programs.
+
+mod findings;
+mod json;
+mod page;
+mod paint;
+mod table;
+
+pub use json::finding as finding_json;
+pub use page::{Page, Section, Verdict};
+pub use paint::{Mood, Paint};
+pub use table::{Cell, Table};
