@@ -75,6 +75,11 @@ fn resets() {
             &["opened by 50000 @1, >abc @4, >reset @3; 0/3 0/0"],
         ),
         (
+            "captured before the FIN that was sent before it",
+            "> S 99; < SA 299 100; > R 103; > FA 102 300; > A 100 300 ab",
+            &["opened by 50000 @1, >ab @5, >fin @4, >reset @3; 0/2 0/0"],
+        ),
+        (
             "far outside the window",
             "> S 99; < SA 299 100; < R 2000000000; > A 100 300 a",
             &["opened by 50000 @1, >a @4; 0/1 0/0"],
@@ -191,6 +196,21 @@ fn what_is_missing_is_a_gap() {
             &["opened by 50000 @1, >a @3, >gap of 3000000003 @5, >efg @5, >fin @6; 3000000007/3000000007 0/0"],
         ),
         (
+            "and out of order behind it",
+            "> S 99; < SA 299 100; > A 3000000101 300 bcd; > A 3000000104 300 efg; > A 3000000110 300 klm; > A 3000000107 300 hij",
+            &["opened by 50000 @1, >gap of 3000000004 @4, >efg @4, >hij @6, >klm @5; 0/3000000013 0/0"],
+        ),
+        (
+            "one after another, each in its own time",
+            "> S 99; < SA 299 100; > A 102 300 cd; > A 106 300 gh; < A 300 108; @900 > A 100 300 ab; @200 < A 300 108; @900 > A 104 300 ef",
+            &["opened by 50000 @1, >ab @6, >cd @3, >ef @8, >gh @4; 8/8 0/0"],
+        ),
+        (
+            "no acknowledgement far outside counts",
+            "> S 99; < SA 299 100; < A 300 2000000000",
+            &["opened by 50000 @1; 0/0 0/0"],
+        ),
+        (
             "nothing far outside the window disturbs",
             "> S 99; < SA 299 100; > A 2000000000 5 junk; > A 3000000000 300 junk; > FA 3000000000 300; > FA 90000 300; > A 100 300 ab; < A 300 2000000000; < A 300 102; > FA 102 300",
             &["opened by 50000 @1, >ab @7, >fin @10; 2/2 0/0"],
@@ -258,6 +278,16 @@ fn ports_are_used_again() {
             "after nothing was captured of its client but that",
             "< A 300 100 old; > S 999; < SA 2999 1000; > A 1000 3000 new",
             &["midway by 50000 @1, <old @1; 0/0 0/3", "opened by 50000 @2, >new @4; 0/3 0/0"],
+        ),
+        (
+            "after a reset, with nothing captured of its client at all",
+            "< . 300 old; < R 303; > S 999; < SA 2999 1000",
+            &["midway by 50000 @1, <old @1, <reset @2; 0/0 0/3", "opened by 50000 @3; 0/0 0/0"],
+        ),
+        (
+            "for longer than the old one lingers",
+            &again("> S 999; < SA 2999 1000; @6000 > A 1000 3000 new; > A 1003 3000 er"),
+            &[FIRST, "opened by 50000 @6, >new @8, >er @9; 0/5 0/0"],
         ),
         ("the same SYN, again", &again("> S 99; < SA 299 100"), &[FIRST]),
         ("by a SYN with data", "> S 99; > S 999 new; < SA 2999 1003", &["opened by 50000 @2, >new @2; 3/3 0/0"]),

@@ -45,6 +45,14 @@ fn who_is_idle_goes_when_there_are_too_many() {
     assert_eq!(ended.len(), 1000 - 64);
     assert!(ended.iter().all(|line| line.contains(">x")), "the busy one stays");
     assert_eq!(connections.counts().evicted, 1000 - 64);
+
+    // Who comes back is no late one, and who is left is handed out in the order of their opening.
+    let mut left = Vec::new();
+    connections.read(&segment(1, Flags::default(), 2, b"y"), |_| {});
+    let counts = connections.finish(|record| left.extend(record.text().split(' ').nth(2).map(str::to_owned)));
+    assert_eq!(counts.late, 0);
+    let expected = [0].into_iter().chain(938..1000).chain([1]).map(|number| number.to_string());
+    assert_eq!(left, expected.collect::<Vec<_>>());
 }
 
 #[test]
@@ -76,12 +84,35 @@ fn what_waits_is_bounded() {
         }
     }
     assert!(connections.waiting_bytes() > 90_000, "and not given up for nothing");
+    let before = connections.waiting_bytes();
+    connections.read(&segment(199, Flags::default(), 1900, b"abc"), |_| {});
+    assert_eq!(connections.waiting_bytes(), before, "what waits already takes no more");
     let mut lines = Vec::new();
     connections.finish(|record| lines.push(record.text()));
     assert_eq!(lines.len(), 200);
     for line in lines {
         assert_eq!((line.matches("abc").count(), line.matches("gap of").count()), (20, 19), "{line}");
     }
+}
+
+#[test]
+fn what_waits_is_accounted_for() {
+    let mut connections = Connections::new(Limits::default(), 0, Record::open);
+    let mut waiting = |flags, sequence, payload: &'static [u8]| {
+        connections.read(&segment(1, flags, sequence, payload), |_| ());
+        connections.waiting_bytes()
+    };
+    assert_eq!(waiting(Flags::default(), 1, b"a"), 0);
+    let one = waiting(Flags::default(), 10, b"jkl");
+    assert_eq!(waiting(Flags::default(), 10, b"j"), one, "it is there");
+    assert_eq!(waiting(Flags::default(), 10, b"jklm"), one + 1, "it is longer");
+    assert_eq!(waiting(Flags::default(), 4, b"def"), one + 1 + PIECE_COST + 3);
+    assert_eq!(waiting(Flags::default(), 2, b"bc"), one + 1);
+    assert!(waiting(Flags { rst: true, ..Flags::default() }, 20, b"") >= one);
+    let time = Timestamp::from_nanoseconds(6_000_000_000);
+    let later = Moment { time, ..Moment::default() };
+    connections.read(&Segment { at: later, ..segment(2, Flags::default(), 1, b"") }, |_| ());
+    assert_eq!((connections.len(), connections.waiting_bytes()), (0, 0), "it is over, and lingers no longer");
 }
 
 #[test]
