@@ -8,6 +8,7 @@ mod fleet_store;
 mod key_file;
 mod proxy_protocol;
 mod ring_document;
+mod tcp_segments;
 mod ticket_open;
 
 pub use client_hello::client_hello;
@@ -15,6 +16,7 @@ pub use fleet_store::fleet_store;
 pub use key_file::key_file;
 pub use proxy_protocol::proxy_protocol;
 pub use ring_document::ring_document;
+pub use tcp_segments::tcp_segments;
 pub use ticket_open::ticket_open;
 
 /// Makes a function of this crate a program: a fuzz target where cargo-fuzz builds it, and else one that calls the

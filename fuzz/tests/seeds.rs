@@ -33,6 +33,11 @@ fn fleet_store() {
     judge("fleet_store", raincheck_fuzz::fleet_store);
 }
 
+#[test]
+fn tcp_segments() {
+    judge("tcp_segments", raincheck_fuzz::tcp_segments);
+}
+
 /// Each seed, and the seed with each of its bytes changed in turn.
 fn judge(target: &str, is_sound: fn(&[u8]) -> bool) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);

@@ -43,11 +43,12 @@ pub trait Conversation {
 
 /// What one side sent in all, in bytes.
 ///
-/// Where it was reset, what was sent and not acknowledged did not arrive, or as good as: nobody sends it again. What was
-/// acknowledged did arrive, though a reset may have kept it from who should have read it.
+/// After a reset nobody sends anything again, so that these stay as they were. What was not acknowledged then may be lost, or may
+/// have arrived a moment before the reset did; what was acknowledged arrived, though the reset may have kept it from who should
+/// have read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Sent, as far as that was seen or was acknowledged.
+    /// Sent, as far as that was seen or was acknowledged. Where none of it was captured but acknowledgements, a FIN counts as one.
     pub sent: u64,
     /// Of those: acknowledged. Zero where what the other side sent was not captured.
     pub acknowledged: u64,
