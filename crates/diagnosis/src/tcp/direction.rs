@@ -117,7 +117,7 @@ impl Direction {
     /// The segment's payload, which begins at `offset`.
     pub(super) fn data<C: Conversation>(&mut self, offset: i64, segment: &Segment<'_>, outlet: &mut Outlet<'_, C>) {
         let length = length(segment);
-        if self.end.fin || self.end.reset || offset + length <= self.next {
+        if self.end.fin || self.end.reset {
             return;
         }
         self.sent = self.sent.max(offset + length);
