@@ -7,3 +7,4 @@ pub mod probe;
 pub mod report;
 
 pub use error::Error;
+pub mod capture;
