@@ -3,17 +3,21 @@
 //! Each function takes the bytes, panics where something does not hold, and answers whether they were sound: whole and in
 //! order. libFuzzer calls them from `targets/`; `tests/seeds.rs` calls them with what is in `seeds/`.
 
+mod capture_file;
 mod client_hello;
 mod fleet_store;
 mod key_file;
+mod packet;
 mod proxy_protocol;
 mod ring_document;
 mod tcp_segments;
 mod ticket_open;
 
+pub use capture_file::capture_file;
 pub use client_hello::client_hello;
 pub use fleet_store::fleet_store;
 pub use key_file::key_file;
+pub use packet::packet;
 pub use proxy_protocol::proxy_protocol;
 pub use ring_document::ring_document;
 pub use tcp_segments::tcp_segments;

@@ -34,6 +34,16 @@ fn fleet_store() {
 }
 
 #[test]
+fn packet() {
+    judge("packet", raincheck_fuzz::packet);
+}
+
+#[test]
+fn capture_file() {
+    judge("capture_file", raincheck_fuzz::capture_file);
+}
+
+#[test]
 fn tcp_segments() {
     judge("tcp_segments", raincheck_fuzz::tcp_segments);
 }
