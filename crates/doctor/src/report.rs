@@ -5,8 +5,10 @@ mod json;
 mod page;
 mod paint;
 mod table;
+mod timeline;
 
 pub use json::finding as finding_json;
 pub use page::{Page, Section, Verdict};
 pub use paint::{Mood, Paint};
 pub use table::{Cell, Table};
+pub use timeline::{Handshakes, Timeline};
