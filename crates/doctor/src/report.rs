@@ -1,12 +1,14 @@
 //! Reports: what was found, for people and for programs.
 
 mod findings;
+mod html;
 mod json;
 mod page;
 mod paint;
 mod table;
 mod timeline;
 
+pub use html::{Dot, Graph, Offered, html};
 pub use json::finding as finding_json;
 pub use page::{Page, Section, Verdict};
 pub use paint::{Mood, Paint};
