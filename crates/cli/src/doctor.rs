@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::failure::Failure;
 
 mod explain;
+mod output;
 
 /// Find out why connections do not resume, and what to do about it
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Usage(anyhow::Error),
     /// It was tried, and failed: exit status 1.
     Run(anyhow::Error),
+    /// It was done, and what it found, and has said, is worth acting on: exit status 1.
+    Findings,
 }
 
 impl Failure {
@@ -21,6 +23,7 @@ impl Failure {
         let (error, status) = match self {
             Self::Usage(error) => (error, 2),
             Self::Run(error) => (error, 1),
+            Self::Findings => return ExitCode::from(1),
         };
         for line in format!("{error:#}").lines() {
             say(format_args!("error: {line}"));
@@ -38,6 +41,15 @@ impl From<ConfigErrors> for Failure {
 impl From<raincheck_control::Error> for Failure {
     fn from(error: raincheck_control::Error) -> Self {
         Self::Usage(error.into())
+    }
+}
+
+impl From<raincheck_doctor::Error> for Failure {
+    fn from(error: raincheck_doctor::Error) -> Self {
+        match error {
+            raincheck_doctor::Error::Resolve { .. } => Self::Run(error.into()),
+            _ => Self::Usage(error.into()),
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! `raincheck doctor explain`
 
-use std::io::Write;
-
 use anyhow::anyhow;
 use clap::Args;
 use raincheck_diagnosis::Name;
 use raincheck_doctor::explain::{headline, page};
 
+use super::output::print;
 use crate::failure::Failure;
 
 /// Explain a finding: what happens, who does it, what it costs, how to fix it; or list all findings
@@ -25,8 +24,7 @@ impl Explain {
                 None => return Err(Failure::Usage(anyhow!(unknown(&name)))),
             },
         };
-        std::io::stdout().write_all(text.as_bytes())?;
-        Ok(())
+        print(&text)
     }
 }
 

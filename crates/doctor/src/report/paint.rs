@@ -1,5 +1,3 @@
-use std::fmt;
-
 use anstyle::{AnsiColor, Style};
 
 /// What a piece of text is to look like, where there are colours.
@@ -43,9 +41,9 @@ impl Paint {
     }
 
     /// `text` in its mood.
-    pub fn paint<'a>(self, mood: Mood, text: &'a str) -> impl fmt::Display + 'a {
+    pub fn paint(self, mood: Mood, text: &str) -> String {
         let style = if self.colours { mood.style() } else { Style::new() };
-        std::fmt::from_fn(move |f| write!(f, "{style}{text}{style:#}"))
+        format!("{style}{text}{style:#}")
     }
 
     /// `text` in lines that fit, the first behind `first`, the others behind `rest`.

@@ -56,7 +56,7 @@ fn line(row: &[Cell], widths: &[usize], paint: Paint) -> String {
     for (cell, column) in row.iter().zip(widths) {
         if !cell.text.is_empty() {
             line += &" ".repeat(due);
-            line += &paint.paint(cell.mood, &cell.text).to_string();
+            line += &paint.paint(cell.mood, &cell.text);
             due = 0;
         }
         due += column - width(&cell.text) + GAP;

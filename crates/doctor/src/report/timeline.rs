@@ -75,7 +75,7 @@ impl Timeline {
             let Handshakes { full, refused, resumed } = *span;
             let from = self::clock(self.span * index);
             let counts = format!("{from:>clock$}  {refused:>count$}  {full:>count$}  {resumed:>count$}  ");
-            let line = bars(*span, most, room).map(|(mood, bar)| paint.paint(mood, &bar).to_string()).concat();
+            let line = bars(*span, most, room).map(|(mood, bar)| paint.paint(mood, &bar)).concat();
             text += format!("{counts}{line}").trim_end();
             text.push('\n');
         }
