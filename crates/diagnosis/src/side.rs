@@ -32,6 +32,13 @@ pub struct Sides<T> {
     pub server: T,
 }
 
+impl<T> Sides<T> {
+    /// Takes each for the other.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+    }
+}
+
 impl<T> Index<Side> for Sides<T> {
     type Output = T;
 

@@ -4,10 +4,14 @@
 //! ([`message`]), and notes what those say ([`hello`]). Nothing here judges whether a peer keeps to the protocol.
 
 mod cursor;
+mod direction;
 mod hello;
 mod message;
 mod reader;
 mod record;
+#[cfg(test)]
+mod script;
+mod sizes;
 mod start;
 
 pub use reader::Reader;

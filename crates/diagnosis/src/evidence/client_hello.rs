@@ -28,6 +28,18 @@ pub struct ClientHello {
     pub suites: Box<[u16]>,
 }
 
+impl ClientHello {
+    /// How much memory it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let identities = self.psks.iter().map(|psk| size_of::<Identity>() + psk.identity.len()).sum::<usize>();
+        size_of::<Self>()
+            + self.server_name.as_ref().map_or(0, |name| name.len())
+            + self.ticket.as_ref().map_or(0, |ticket| ticket.len())
+            + identities
+            + size_of_val(&*self.suites)
+    }
+}
+
 /// A session offered in pre_shared_key (RFC 8446 §4.2.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

@@ -6,7 +6,7 @@ use super::{
 use crate::{Moment, Side, Sides};
 
 /// What was seen of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Who opened it.
     pub client: SocketAddr,
@@ -24,6 +24,10 @@ pub struct Connection {
     pub retry: Option<Moment>,
     /// The ServerHello.
     pub server_hello: Option<ServerHello>,
+    /// The version that the records themselves tell, where the ServerHello was not seen.
+    pub implied_version: Option<Version>,
+    /// When the server asked for a certificate of the client, where that could be read.
+    pub client_authentication: Option<Moment>,
     /// How long the server's Certificate message is, in bytes, where it was sent in clear or could be decrypted.
     pub certificate: Option<u32>,
     /// What the handshake's messages say about its kind (TLS 1.2 and before).
@@ -80,6 +84,14 @@ pub struct Application {
     pub first: Option<Moment>,
 }
 
+impl Application {
+    pub(crate) fn add(&mut self, at: Moment, length: u16) {
+        self.bytes += u64::from(length);
+        self.records += 1;
+        self.first.get_or_insert(at);
+    }
+}
+
 /// What a client offered to resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer<'a> {
@@ -92,7 +104,7 @@ pub enum Offer<'a> {
     Ticket(&'a [u8]),
     /// A TLS 1.3 ticket, or an external key: the first of those offered.
     Psk(&'a [u8]),
-    /// The ClientHello was not seen.
+    /// The ClientHello was not seen, though there may have been one.
     Unknown,
 }
 
@@ -132,6 +144,8 @@ impl Connection {
             client_hello: None,
             retry: None,
             server_hello: None,
+            implied_version: None,
+            client_authentication: None,
             certificate: None,
             flight: Flight::default(),
             finished: Sides::default(),
@@ -148,13 +162,13 @@ impl Connection {
 
     /// The version that the server chose.
     pub fn version(&self) -> Option<Version> {
-        self.server_hello.as_ref().map(|hello| hello.version)
+        self.server_hello.as_ref().map(|hello| hello.version).or(self.implied_version)
     }
 
     /// What the client offered to resume.
     pub fn offer(&self) -> Offer<'_> {
         let Some(hello) = &self.client_hello else {
-            return Offer::Unknown;
+            return if self.is_whole() { Offer::None } else { Offer::Unknown };
         };
         if let Some(first) = hello.psks.first() {
             return Offer::Psk(&first.identity);
@@ -180,19 +194,17 @@ impl Connection {
         if self.is_established() {
             return agreed;
         }
-        match (self.is_over(), self.missing.client || self.missing.server || !self.from_the_start) {
-            (true, false) => Kind::Aborted,
-            (false, false) | (_, true) => Kind::Unknown,
-        }
+        if self.is_over() && self.is_whole() { Kind::Aborted } else { Kind::Unknown }
     }
 
     /// What the two sides had agreed to, whether or not they came to an end with it.
     pub fn agreed(&self) -> Kind {
-        let Some(hello) = &self.server_hello else {
-            return Kind::Unknown;
-        };
-        if hello.version >= Version::TLS13 {
-            return if hello.psk.is_some() { Kind::ResumedPsk } else { Kind::Full };
+        match &self.server_hello {
+            Some(hello) if hello.version >= Version::TLS13 => match hello.psk {
+                Some(_) => return Kind::ResumedPsk,
+                None => return Kind::Full,
+            },
+            _ => {}
         }
         match (self.flight, self.offer()) {
             (Flight::Full, _) => Kind::Full,
@@ -206,15 +218,28 @@ impl Connection {
     pub fn renewed_inline(&self) -> Answer {
         match (self.version(), self.flight) {
             (Some(version), _) if version >= Version::TLS13 => Answer::No,
-            (Some(_), Flight::Abbreviated) => Answer::from(!self.tickets.is_empty()),
-            (Some(_), Flight::Full) => Answer::No,
+            (Some(_), Flight::Abbreviated) if !self.tickets.is_empty() => Answer::Yes,
+            (Some(_), Flight::Abbreviated) if self.server_hello.is_none() || self.missing.server => Answer::Unknown,
+            (Some(_), Flight::Abbreviated | Flight::Full) => Answer::No,
+            (None, _) if self.is_whole() => Answer::No,
             _ => Answer::Unknown,
         }
     }
 
     /// Whether the handshake came to its end.
     pub fn is_established(&self) -> bool {
-        self.finished.client.is_some() && (self.finished.server.is_some() || self.version() >= Some(Version::TLS13))
+        let (client, server) = (self.finished.client.is_some(), self.finished.server.is_some());
+        if self.version() >= Some(Version::TLS13) {
+            return client;
+        }
+        match self.flight {
+            // The client's is the last one.
+            Flight::Abbreviated => client,
+            // Who speaks has the other's: its own is before, or the other waits for it (False Start waits for less).
+            Flight::Full | Flight::Unknown => {
+                (client && server) || (client && !self.is_whole() && self.application.client.records > 0)
+            }
+        }
     }
 
     /// Whether either side ended the connection.
@@ -222,16 +247,73 @@ impl Connection {
         [self.end.client, self.end.server].iter().any(|end| end.fin.is_some() || end.reset.is_some())
     }
 
+    /// Whether all bytes were seen: a client does not finish without a ServerHello.
+    fn is_whole(&self) -> bool {
+        let unanswered = self.finished.client.is_some() && self.server_hello.is_none();
+        self.from_the_start && !self.missing.client && !self.missing.server && !unanswered
+    }
+
     /// How `side` ended the connection.
     pub fn close(&self, side: Side) -> Close {
         let End { close_notify, fin, reset } = self.end[side];
         match (close_notify, fin, reset) {
-            (CloseNotify::Sent(_) | CloseNotify::Likely(_), ..) => Close::Clean,
-            (CloseNotify::None, _, _) if self.missing[side] => Close::Unknown,
+            (CloseNotify::Sent(_), ..) => Close::Clean,
+            (CloseNotify::Likely(at), ..) => self.likely_close(side, at),
+            (CloseNotify::None, None, None) if !self.missing[side] => Close::Open,
+            (CloseNotify::None, ..) if self.missing[side] || self.hides_alerts(side) => Close::Unknown,
             (CloseNotify::None, Some(_), _) => Close::Truncated,
-            (CloseNotify::None, None, Some(_)) => Close::Reset,
-            (CloseNotify::None, None, None) => Close::Open,
+            (CloseNotify::None, None, _) => Close::Reset,
         }
+    }
+
+    /// Whether what `side` sent may be alerts that look like data: so it is in TLS 1.3, and the version is not known.
+    fn hides_alerts(&self, side: Side) -> bool {
+        self.version().is_none() && self.application[side].records > 0
+    }
+
+    /// How `side` ended whose last record may be close_notify.
+    fn likely_close(&self, side: Side, at: Moment) -> Close {
+        let other = self.end[!side];
+        let complains = other.close_notify == CloseNotify::None && other.fin.is_some_and(|fin| fin < at);
+        if complains || self.missing[side] || !self.from_the_start {
+            // After an end without close_notify it is as likely to be a fatal alert, as JSSE sends. Where bytes are
+            // missing, records were found by guess.
+            Close::Unknown
+        } else if self.version() >= Some(Version::TLS13) && !self.is_over() {
+            // Nothing but its size speaks for it, and more may follow.
+            Close::Open
+        } else {
+            Close::Clean
+        }
+    }
+
+    /// How much memory it takes, in bytes.
+    pub fn memory(&self) -> usize {
+        let hello = self.client_hello.as_ref().map_or(0, |hello| hello.memory());
+        let tickets = self.tickets.iter().map(|ticket| ticket.ticket.len()).sum::<usize>();
+        size_of::<Self>()
+            + hello
+            + tickets
+            + self.tickets.capacity() * size_of::<NewTicket>()
+            + self.sealed.capacity() * size_of::<Sealed>()
+            + self.alerts.capacity() * size_of::<Alert>()
+    }
+
+    pub(crate) fn add_alert(&mut self, alert: Alert) {
+        if self.alerts.len() < MAX_ALERTS {
+            self.alerts.push(alert);
+        }
+    }
+
+    /// What was taken for the client is the server.
+    pub(crate) fn swap(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        self.finished.swap();
+        self.application.swap();
+        self.end.swap();
+        self.missing.swap();
+        self.foreign.swap();
+        self.alerts.iter_mut().for_each(|alert| alert.side = !alert.side);
     }
 
     /// The alerts that could be read, with who sent them.
@@ -242,3 +324,6 @@ impl Connection {
         })
     }
 }
+
+// No connection survives more than a few; warnings may be repeated for ever.
+const MAX_ALERTS: usize = 16;

@@ -5,23 +5,51 @@
 pub(super) struct MessageType(pub(super) u8);
 
 impl MessageType {
-    pub(super) const HELLO_REQUEST: Self = Self(0);
     pub(super) const CLIENT_HELLO: Self = Self(1);
     pub(super) const SERVER_HELLO: Self = Self(2);
     pub(super) const NEW_SESSION_TICKET: Self = Self(4);
-    pub(super) const END_OF_EARLY_DATA: Self = Self(5);
     pub(super) const ENCRYPTED_EXTENSIONS: Self = Self(8);
     pub(super) const CERTIFICATE: Self = Self(11);
     pub(super) const SERVER_KEY_EXCHANGE: Self = Self(12);
     pub(super) const CERTIFICATE_REQUEST: Self = Self(13);
     pub(super) const SERVER_HELLO_DONE: Self = Self(14);
     pub(super) const CLIENT_KEY_EXCHANGE: Self = Self(16);
-    pub(super) const FINISHED: Self = Self(20);
+    pub(super) const CERTIFICATE_VERIFY: Self = Self(15);
+    pub(super) const CERTIFICATE_STATUS: Self = Self(22);
+
+    /// Whether it is sent in clear in TLS 1.2 and before.
+    fn is_of_a_handshake(self) -> bool {
+        matches!(
+            self,
+            Self::CLIENT_HELLO
+                | Self::SERVER_HELLO
+                | Self::NEW_SESSION_TICKET
+                | Self::CERTIFICATE
+                | Self::SERVER_KEY_EXCHANGE
+                | Self::CERTIFICATE_REQUEST
+                | Self::SERVER_HELLO_DONE
+                | Self::CERTIFICATE_VERIFY
+                | Self::CLIENT_KEY_EXCHANGE
+                | Self::CERTIFICATE_STATUS
+        )
+    }
 
     /// Whether what it says is of interest; of others their coming is.
     fn is_read(self) -> bool {
         matches!(self, Self::CLIENT_HELLO | Self::SERVER_HELLO | Self::NEW_SESSION_TICKET | Self::ENCRYPTED_EXTENSIONS)
     }
+}
+
+/// Whether the body of a record is whole messages in clear, one after the other.
+pub(super) fn fill(mut body: &[u8]) -> bool {
+    while let Some(([kind, a, b, c], rest)) = body.split_first_chunk() {
+        let length = u32::from_be_bytes([0, *a, *b, *c]);
+        match rest.get(length as usize..) {
+            Some(rest) if MessageType(*kind).is_of_a_handshake() => body = rest,
+            _ => return false,
+        }
+    }
+    body.is_empty()
 }
 
 /// A handshake message.
@@ -68,6 +96,15 @@ impl Messages {
             self.end(None, &mut found);
         }
         true
+    }
+
+    /// The type of the message of which a part was seen.
+    pub(super) fn begun(&self) -> Option<MessageType> {
+        (self.have == 4).then(|| MessageType(self.header[0]))
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.body.capacity()
     }
 
     fn step<'a>(&mut self, bytes: &'a [u8], found: &mut impl FnMut(Message<'_>)) -> Option<&'a [u8]> {

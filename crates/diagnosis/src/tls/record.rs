@@ -87,7 +87,7 @@ impl Records {
         let (header, left) = self.current?;
         let skipped = u16::try_from(length).ok().filter(|length| *length <= left)?;
         self.current = (skipped < left).then_some((header, left - skipped));
-        Some(Skipped { content: header.content, length: skipped, last: skipped == left })
+        Some(Skipped { header, length: skipped, last: skipped == left })
     }
 
     fn whole_header(&mut self, input: &mut &[u8]) -> Option<[u8; Header::LENGTH]> {
@@ -111,7 +111,7 @@ impl Records {
 /// A part of a record's body that was passed over.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Skipped {
-    pub(super) content: Content,
+    pub(super) header: Header,
     pub(super) length: u16,
     /// Whether the record ended with it.
     pub(super) last: bool,

@@ -1,4 +1,5 @@
-//! Where the TLS in a stream begins: at its start, or behind a PROXY header, a STARTTLS dialogue, whatever came before.
+//! Where the TLS in a stream begins: at its start, or behind a PROXY header, a STARTTLS dialogue, whatever came before; and
+//! where it goes on behind a gap.
 
 use super::record::Header;
 use crate::Side;
@@ -8,7 +9,7 @@ use crate::Side;
 pub(super) struct Start {
     /// What was looked at and may be the beginning of a record.
     tail: Vec<u8>,
-    /// How much was looked at.
+    /// How much was looked at, the tail included.
     looked: usize,
 }
 
@@ -33,9 +34,6 @@ pub(super) enum Found {
 impl Start {
     /// Looks at the next `bytes`.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Found {
-        if self.looked > FURTHEST {
-            return Found::Foreign;
-        }
         let before = self.tail.len();
         let joined;
         let window = if before == 0 {
@@ -45,13 +43,16 @@ impl Start {
             joined = std::mem::take(&mut self.tail);
             &joined[..]
         };
-        for offset in 0..window.len() {
+        let room = FURTHEST.saturating_sub(self.looked - before);
+        self.looked += bytes.len();
+        for (offset, first) in window.iter().enumerate().take(room) {
+            if !matches!(*first, HANDSHAKE | ALERT) {
+                continue;
+            }
             match judge(&window[offset..]) {
-                Judged::Record(side) if offset >= before => {
-                    return Found::Tls { tail: Vec::new(), offset: offset - before, side };
-                }
                 Judged::Record(side) => {
-                    return Found::Tls { tail: window[offset..before].to_vec(), offset: 0, side };
+                    let tail = window.get(offset..before).unwrap_or_default().to_vec();
+                    return Found::Tls { tail, offset: offset.saturating_sub(before), side };
                 }
                 Judged::TooShort => {
                     self.tail = window[offset..].to_vec();
@@ -60,14 +61,41 @@ impl Start {
                 Judged::No => {}
             }
         }
-        self.looked += bytes.len();
-        Found::NotYet
+        if self.looked - self.tail.len() >= FURTHEST { Found::Foreign } else { Found::NotYet }
     }
 
-    /// Whether nothing that was looked at is held back.
-    pub(super) fn is_idle(&self) -> bool {
-        self.tail.is_empty()
+    pub(super) fn memory(&self) -> usize {
+        self.tail.capacity()
     }
+
+    /// Whether some of what was looked at is no TLS.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.looked > self.tail.len()
+    }
+}
+
+/// Who sent the record that `bytes` begin with, if it is one that a side begins with.
+pub(super) fn sender(bytes: &[u8]) -> Option<Side> {
+    match judge(bytes) {
+        Judged::Record(side) => side,
+        Judged::TooShort | Judged::No => None,
+    }
+}
+
+/// Where in the bytes behind a gap a record begins: at their start, as packets often do, or where one record leads to
+/// another or to the end of what is there.
+pub(super) fn next_record(bytes: &[u8]) -> Option<usize> {
+    let is_header = |at: usize| {
+        let header = bytes.get(at..)?.first_chunk().copied();
+        header.and_then(Header::parse).filter(|header| header.length > 0)
+    };
+    if is_header(0).is_some() {
+        return Some(0);
+    }
+    (1..bytes.len()).find(|at| {
+        let end = is_header(*at).map(|header| at + Header::LENGTH + usize::from(header.length));
+        end.is_some_and(|end| end == bytes.len() || is_header(end).is_some())
+    })
 }
 
 enum Judged {
