@@ -1,11 +1,15 @@
 //! Evidence from live connections, each made for what it shows.
 
 pub mod attempt;
+mod clock;
+mod quote;
 pub mod session;
+pub mod starttls;
 pub mod target;
 pub mod trust;
 
 pub use attempt::{Attempt, Ending, Offer, Outcome, Speech, Versions};
 pub use session::Session;
+pub use starttls::Protocol;
 pub use target::Target;
 pub use trust::Trust;

@@ -12,7 +12,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
 use super::session::Store;
-use super::{Session, Target, Trust};
+use super::{Protocol, Session, Target, Trust};
 use wire::Wire;
 
 /// What is to be done on a connection.
@@ -20,6 +20,8 @@ use wire::Wire;
 pub struct Attempt {
     /// The name to ask for.
     pub server_name: ServerName<'static>,
+    /// What is spoken before TLS begins, if anything.
+    pub starttls: Option<Protocol>,
     /// The versions to offer.
     pub versions: Versions,
     /// The session to offer.
@@ -99,6 +101,7 @@ impl Attempt {
     pub fn new(target: &Target, versions: Versions) -> Self {
         Self {
             server_name: target.server_name.clone(),
+            starttls: None,
             versions,
             offer: Offer::Nothing,
             speech: Speech::Nothing(Duration::ZERO),
@@ -109,7 +112,7 @@ impl Attempt {
 
     /// Makes the connection. Takes a few times [`Attempt::patience`] at most.
     pub async fn run(self, target: &Target, trust: &Trust) -> Outcome {
-        let Self { server_name, versions, offer, speech, ending, patience } = self;
+        let Self { server_name, starttls, versions, offer, speech, ending, patience } = self;
         let tls12 = match offer {
             Offer::NoTickets | Offer::SessionId(_) => Tls12Resumption::SessionIdOnly,
             Offer::Nothing | Offer::Session(_) => Tls12Resumption::SessionIdOrTickets,
@@ -121,7 +124,7 @@ impl Attempt {
         let store = Arc::new(Store::offering(session));
         let config = config(trust, versions, Resumption::store(Arc::clone(&store) as _).tls12_resumption(tls12));
         let mut wire = Wire::new(target.address, patience);
-        let failure = wire.converse(config, server_name, &speech, ending).await.err();
+        let failure = wire.converse(starttls, config, server_name, &speech, ending).await.err();
         let (connection, answer) = wire.into_evidence();
         Outcome { connection, failure, gained: store.take_gained(), answer }
     }

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use raincheck_diagnosis::Side;
 use raincheck_diagnosis::evidence::{Connection, Description, Failure, Stage};
 use raincheck_diagnosis::tcp::{Conversation, Opening};
 use raincheck_diagnosis::tls::Reader;
-use raincheck_diagnosis::{Moment, Side, Timestamp};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Ending, Speech};
+use crate::probe::Protocol;
+use crate::probe::clock::now;
+use crate::probe::quote::quote;
 
 /// A connection in the making.
 pub(super) struct Wire {
@@ -55,14 +58,20 @@ impl Wire {
     /// Connects, says what is to be said, and ends the connection.
     pub(super) async fn converse(
         &mut self,
+        starttls: Option<Protocol>,
         config: ClientConfig,
         server_name: ServerName<'static>,
         speech: &Speech,
         ending: Ending,
     ) -> Result<(), Failure> {
+        let host = server_name.to_str().into_owned();
         let tls =
             ClientConnection::new(config.into(), server_name).map_err(|error| Failure::Protocol(error.to_string()))?;
-        let mut line = Line { tcp: self.connect().await?, tls };
+        let mut tcp = self.connect().await?;
+        if let Some(protocol) = starttls {
+            protocol.start(&mut tcp, &mut self.reader, &host, self.patience).await?;
+        }
+        let mut line = Line { tcp, tls };
         let spoken = match self.handshake(&mut line).await {
             Ok(()) => self.speak(&mut line, speech).await,
             Err(failure) => Err(failure),
@@ -229,9 +238,7 @@ impl Wire {
     fn failure(&self, error: rustls::Error, length: usize) -> Failure {
         let connection = self.reader.connection();
         if connection.foreign.server.is_some() {
-            let said = String::from_utf8_lossy(&self.received[..length]);
-            let line = said.lines().next().unwrap_or_default();
-            return Failure::NotTls(line.chars().take(60).map(|c| if c.is_control() { '.' } else { c }).collect());
+            return Failure::NotTls(quote(&self.received[..length]));
         }
         match error {
             rustls::Error::AlertReceived(alert) => Failure::Alert(Description(alert.into())),
@@ -257,12 +264,6 @@ fn is_answer(bytes: &[u8]) -> bool {
     } else {
         !bytes.is_empty()
     }
-}
-
-fn now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanoseconds = since.as_nanos().try_into().unwrap_or(u64::MAX);
-    Moment { time: Timestamp::from_nanoseconds(nanoseconds), packet: 0 }
 }
 
 // How long a server may take to answer a close.
