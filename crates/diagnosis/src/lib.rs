@@ -11,6 +11,7 @@ pub mod remedy;
 pub mod side;
 pub mod tcp;
 pub mod tls;
+pub mod weak;
 
 pub use finding::{Certainty, Finding, Name, Remedy, Severity};
 pub use moment::{Moment, Timestamp};
