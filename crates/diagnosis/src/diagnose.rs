@@ -1,0 +1,3 @@
+//! What follows from evidence.
+
+pub mod client;
