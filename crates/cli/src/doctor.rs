@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 
+mod client;
 mod explain;
 mod output;
 
@@ -16,12 +17,14 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Client(client::Client),
     Explain(explain::Explain),
 }
 
 impl Doctor {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
+            Command::Client(client) => client.run(),
             Command::Explain(explain) => explain.run(),
         }
     }

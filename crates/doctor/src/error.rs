@@ -1,6 +1,7 @@
 //! What keeps the doctor from its work, with the remedy.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why nothing could be found out.
@@ -35,4 +36,21 @@ pub enum Error {
         "this machine trusts no certificate authority: give one by --ca FILE, or look at any certificate by --insecure"
     )]
     NoRoots,
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address}: {error}; choose another by --listen IP:PORT")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There are not as many ports behind this one as are needed.
+    #[error("there are too few ports behind {0}: choose a lower one by --listen IP:PORT")]
+    NoRoomBehind(SocketAddr),
+    /// What the system would not give.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// A certificate that rustls cannot serve.
+    #[error("the certificate cannot be served: {0}")]
+    Certificate(#[from] rustls::Error),
 }

@@ -1,6 +1,7 @@
 //! Evidence from live connections, each made for what it shows.
 
 pub mod attempt;
+pub mod client;
 mod clock;
 mod quote;
 pub mod session;
