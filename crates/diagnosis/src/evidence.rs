@@ -8,20 +8,26 @@ mod client_hello;
 mod connection;
 mod end;
 mod failure;
+mod fleet;
 mod server_hello;
 mod session_id;
 mod ticket;
 mod version;
+mod way;
+mod ways;
 
 pub use alert::{Alert, AlertContent, Description};
 pub use client_hello::{ClientHello, Identity};
 pub use connection::{Application, Connection, Flight, Kind, Offer, Sealed};
 pub use end::{Close, CloseNotify, End};
 pub use failure::{Failure, Stage};
+pub use fleet::{Ask, Fleet, Gives, KeyNames, Node, Reply};
 pub use server_hello::ServerHello;
 pub use session_id::SessionId;
 pub use ticket::{KeyName, NewTicket};
 pub use version::Version;
+pub use way::Way;
+pub use ways::Ways;
 
 /// Yes, no, or not to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

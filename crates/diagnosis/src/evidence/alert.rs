@@ -31,6 +31,8 @@ impl Description {
     pub const CLOSE_NOTIFY: Self = Self(0);
     /// A message that was not due.
     pub const UNEXPECTED_MESSAGE: Self = Self(10);
+    /// A version that is not spoken.
+    pub const PROTOCOL_VERSION: Self = Self(70);
     /// The client gives the handshake up for a reason of its own.
     pub const USER_CANCELED: Self = Self(90);
     /// A fallback that was not called for (RFC 7507).
