@@ -1,3 +1,4 @@
-//! What follows from evidence.
+//! From evidence to findings.
 
 pub mod client;
+pub mod fleet;

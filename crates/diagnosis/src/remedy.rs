@@ -7,6 +7,8 @@ mod renewal;
 mod sessions;
 mod tickets;
 
+pub(crate) use keys::CONTEXT_NOT_SHARED;
+
 use crate::finding::{Name, Remedy};
 use crate::product::Product;
 

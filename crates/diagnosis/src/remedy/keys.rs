@@ -22,6 +22,24 @@ pub(super) const KEYS_NOT_SHARED: &[Remedy] = &[
     ),
 ];
 
+/// Where keys are shared, and a ticket is refused all the same.
+pub(crate) const CONTEXT_NOT_SHARED: &[Remedy] = &[
+    Remedy::new(
+        Nginx,
+        "the same `ssl_certificate` and `ssl_client_certificate` files at every node, not only the same keys",
+    ),
+    Remedy::new(
+        HaProxy,
+        "the same files for `crt`, `ca-file` and `crl-file` at every node, not only for `tls-ticket-keys`",
+    ),
+    Remedy::new(Envoy, "certificates with the same names and the same validation context at every node"),
+    Remedy::new(OpenSsl, "the same `SSL_CTX_set_session_id_context` in every process"),
+    Remedy::new(
+        Raincheck,
+        "a ticket is bound to the server name and to whom clients must be certified by; certificates may differ",
+    ),
+];
+
 pub(super) const ROTATION_OUT_OF_STEP: &[Remedy] = &[
     Remedy::new(
         HaProxy,
