@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod client;
 mod clock;
+pub mod fleet;
 mod quote;
 pub mod session;
 pub mod starttls;
@@ -10,6 +11,7 @@ pub mod target;
 pub mod trust;
 
 pub use attempt::{Attempt, Ending, Offer, Outcome, Speech, Versions};
+pub use fleet::{FleetProbe, Progress};
 pub use session::Session;
 pub use starttls::Protocol;
 pub use target::Target;
