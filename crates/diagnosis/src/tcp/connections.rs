@@ -175,10 +175,6 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
             self.counts.late += 1;
             return None;
         }
-        if length(segment) == 0 && !flags.fin && !flags.rst {
-            // It may be of a connection that says nothing all the time.
-            return None;
-        }
         let by_client = segment.source.port() >= segment.destination.port();
         let client = if by_client { from } else { !from };
         Some(self.open(hash, pair, client, opening(segment, by_client, false), ended))

@@ -233,7 +233,7 @@ fn beginnings_that_were_not_captured() {
         ),
         ("a FIN alone", "< FA 300 100", &["midway by 50000 @1, <fin @1; 0/0 0/0"]),
         ("a reset alone", "> R 300", &["midway by 50000 @1, >reset @1; 0/0 0/0"]),
-        ("silence", "> A 99 300; < A 300 100", &[]),
+        ("silence", "> A 99 300; < A 300 100", &["midway by 50000 @1; 0/0 0/0"]),
         ("SYN-ACK first", "< SA 299 100; > A 101 300 b; > A 100 300 a", &["opened by 50000 @1, >a @3, >b @2; 0/2 0/0"]),
         (
             "one direction",

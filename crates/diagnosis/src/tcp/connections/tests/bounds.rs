@@ -111,7 +111,8 @@ fn what_waits_is_accounted_for() {
     assert!(waiting(Flags { rst: true, ..Flags::default() }, 20, b"") >= one);
     let time = Timestamp::from_nanoseconds(6_000_000_000);
     let later = Moment { time, ..Moment::default() };
-    connections.read(&Segment { at: later, ..segment(2, Flags::default(), 1, b"") }, |_| ());
+    let elsewhere = Flags { syn: true, ..Flags::default() };
+    connections.read(&Segment { at: later, ..segment(2, elsewhere, 1, b"") }, |_| ());
     assert_eq!((connections.len(), connections.waiting_bytes()), (0, 0), "it is over, and lingers no longer");
 }
 
