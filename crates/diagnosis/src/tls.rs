@@ -1,12 +1,16 @@
 //! TLS, read from outside: from the bytes of both sides to the [`Connection`](crate::evidence::Connection) they make.
 //!
-//! [`Reader`] finds the TLS in a stream ([`start`]), takes it apart into records ([`record`]) and their handshake messages
-//! ([`message`]), and notes what those say ([`hello`]). Nothing here judges whether a peer keeps to the protocol.
+//! [`Reader`] finds the TLS in a stream (`start`), takes it apart into records (`record`) and their handshake messages
+//! (`message`), and notes what those say (`hello`). What is encrypted is opened with a [`KeyLog`] (`keys`, `opener`); without
+//! one, sizes tell what they can (`sizes`). Nothing here judges whether a peer keeps to the protocol.
 
 mod cursor;
 mod direction;
 mod hello;
+mod key_log;
+mod keys;
 mod message;
+mod opener;
 mod reader;
 mod record;
 #[cfg(test)]
@@ -14,4 +18,5 @@ mod script;
 mod sizes;
 mod start;
 
+pub use key_log::{BadLines, KeyLog};
 pub use reader::Reader;

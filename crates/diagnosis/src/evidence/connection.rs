@@ -40,6 +40,10 @@ pub struct Connection {
     pub sealed: Vec<Sealed>,
     /// Whether the server accepted early data, where that could be decrypted.
     pub early_data: Option<bool>,
+    /// How many tickets the server said it would send (RFC 9149 §3), where that could be decrypted.
+    pub expected_tickets: Option<u8>,
+    /// How many records of each side the secrets that there are did not open, early data not among them.
+    pub unopened: Sides<u32>,
     /// Application data of each side.
     pub application: Sides<Application>,
     /// Alerts, close_notify not among them.
@@ -152,6 +156,8 @@ impl Connection {
             tickets: Vec::new(),
             sealed: Vec::new(),
             early_data: None,
+            expected_tickets: None,
+            unopened: Sides::default(),
             application: Sides::default(),
             alerts: Vec::new(),
             end: Sides::default(),
@@ -309,6 +315,7 @@ impl Connection {
     pub(crate) fn swap(&mut self) {
         std::mem::swap(&mut self.client, &mut self.server);
         self.finished.swap();
+        self.unopened.swap();
         self.application.swap();
         self.end.swap();
         self.missing.swap();

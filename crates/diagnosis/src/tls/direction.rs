@@ -23,7 +23,7 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    /// How the record that begins with `header` is to be read.
+    /// How the record that begins with `header` is to be read, where nothing can be opened.
     pub(super) fn how_to_read(&self, header: Header) -> Reading {
         match (header.content, self.protection) {
             (Content::Handshake, Protection::Clear) => Reading::Messages,

@@ -48,8 +48,8 @@ pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
 /// A ServerHello, or what has its form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// The server chose.
-    ServerHello(ServerHello),
+    /// The server chose. With the random bytes, which go into the keys of TLS 1.2.
+    ServerHello(ServerHello, [u8; 32]),
     /// The server asks for another ClientHello.
     HelloRetryRequest,
 }
@@ -58,7 +58,7 @@ pub(super) enum Answered {
 pub(super) fn server_hello(body: &[u8], at: Moment) -> Option<Answered> {
     let mut cursor = Cursor::new(body);
     let version = Version(cursor.u16()?);
-    let random = cursor.take(32)?;
+    let random = *cursor.take(32)?.first_chunk()?;
     if random == HELLO_RETRY_REQUEST {
         return Some(Answered::HelloRetryRequest);
     }
@@ -76,7 +76,7 @@ pub(super) fn server_hello(body: &[u8], at: Moment) -> Option<Answered> {
             _ => {}
         }
     }
-    Some(Answered::ServerHello(hello))
+    Some(Answered::ServerHello(hello, random))
 }
 
 /// Reads the body of a NewSessionTicket of TLS 1.2 (RFC 5077 §3.3). An empty ticket is none: the server changed its mind.
@@ -85,6 +85,41 @@ pub(super) fn ticket12(body: &[u8], at: Moment) -> Option<NewTicket> {
     let lifetime = Duration::from_secs(cursor.u32()?.into());
     let ticket = cursor.vec16()?;
     (!ticket.is_empty()).then(|| NewTicket { at, ticket: ticket.into(), lifetime, age_add: None, early_data: None })
+}
+
+/// Reads the body of a NewSessionTicket of TLS 1.3 (RFC 8446 §4.6.1).
+pub(super) fn ticket13(body: &[u8], at: Moment) -> Option<NewTicket> {
+    let mut cursor = Cursor::new(body);
+    let lifetime = Duration::from_secs(cursor.u32()?.into());
+    let age_add = cursor.u32()?;
+    cursor.vec8()?; // ticket_nonce
+    let ticket = cursor.vec16()?.into();
+    let early_data = extensions(&mut cursor)?
+        .find(|(kind, _)| *kind == EARLY_DATA)
+        .and_then(|(_, extension)| Cursor::new(extension).u32());
+    Some(NewTicket { at, ticket, lifetime, age_add: Some(age_add), early_data })
+}
+
+/// What EncryptedExtensions says about sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct EncryptedExtensions {
+    /// Whether early data is accepted (RFC 8446 §4.2.10).
+    pub(super) early_data: bool,
+    /// How many tickets the server means to send (RFC 9149 §3).
+    pub(super) expected_tickets: Option<u8>,
+}
+
+/// Reads the body of EncryptedExtensions (RFC 8446 §4.3.1).
+pub(super) fn encrypted_extensions(body: &[u8]) -> Option<EncryptedExtensions> {
+    let mut said = EncryptedExtensions::default();
+    for (kind, extension) in extensions(&mut Cursor::new(body))? {
+        match kind {
+            EARLY_DATA => said.early_data = true,
+            TICKET_REQUEST => said.expected_tickets = Cursor::new(extension).u8(),
+            _ => {}
+        }
+    }
+    Some(said)
 }
 
 /// Reads the extensions that a ClientHello or ServerHello ends with, of which TLS 1.2 and before may have none.
@@ -108,7 +143,7 @@ fn host_name(extension: &[u8]) -> Option<Box<str>> {
 fn identities(extension: &[u8]) -> Option<Box<[Identity]>> {
     let mut list = Cursor::new(Cursor::new(extension).vec16()?);
     let mut identities = Vec::with_capacity(1);
-    while !list.is_empty() {
+    while !list.is_empty() && identities.len() < MAX_IDENTITIES {
         identities.push(Identity { identity: list.vec16()?.into(), obfuscated_age: list.u32()? });
     }
     Some(identities.into())
@@ -118,6 +153,8 @@ fn u16s(bytes: &[u8]) -> Box<[u16]> {
     bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect()
 }
 
+// Clients offer one or two; a hello has room for thousands.
+const MAX_IDENTITIES: usize = 64;
 const HOST_NAME: u8 = 0;
 // RFC 7507 §2.
 const FALLBACK_SCSV: u16 = 0x5600;
@@ -128,6 +165,7 @@ const SESSION_TICKET: u16 = 35;
 const PRE_SHARED_KEY: u16 = 41;
 const EARLY_DATA: u16 = 42;
 const SUPPORTED_VERSIONS: u16 = 43;
+const TICKET_REQUEST: u16 = 58;
 // RFC 8446 §4.1.3: SHA-256 of "HelloRetryRequest".
 pub(super) const HELLO_RETRY_REQUEST: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,

@@ -15,6 +15,8 @@ impl MessageType {
     pub(super) const SERVER_HELLO_DONE: Self = Self(14);
     pub(super) const CLIENT_KEY_EXCHANGE: Self = Self(16);
     pub(super) const CERTIFICATE_VERIFY: Self = Self(15);
+    pub(super) const FINISHED: Self = Self(20);
+    pub(super) const KEY_UPDATE: Self = Self(24);
     pub(super) const CERTIFICATE_STATUS: Self = Self(22);
 
     /// Whether it is sent in clear in TLS 1.2 and before.

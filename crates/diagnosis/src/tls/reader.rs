@@ -1,12 +1,14 @@
+mod handshake;
+mod protected;
+mod sealed;
+
 use super::direction::{Direction, Phase, Protection, Reading};
-use super::hello::{self, Answered};
-use super::message::{self, Message, MessageType};
+use super::key_log::KeyLog;
+use super::keys::{Keys, Waiting};
+use super::message;
 use super::record::{Content, Header, Piece};
-use super::sizes::{JAVAS_PADDING, Sizes};
 use super::start::{self, Found};
-use crate::evidence::{
-    Alert, AlertContent, CloseNotify, Connection, Description, End, Flight, NewTicket, Sealed, Version,
-};
+use crate::evidence::{Alert, AlertContent, CloseNotify, Connection, Description, Flight, Version};
 use crate::tcp::{Conversation, Opening};
 use crate::{Moment, Side, Sides};
 
@@ -17,6 +19,7 @@ pub struct Reader {
     directions: Sides<Direction>,
     /// Whether the end that was taken for the client is the server, as the hellos tell.
     swapped: bool,
+    keys: Option<Box<Keys>>,
 }
 
 impl Reader {
@@ -28,24 +31,31 @@ impl Reader {
             directions.client.lose();
             directions.server.lose();
         }
-        Self { connection: Connection::new(client, server, at, from_the_start), directions, swapped: false }
+        Self { connection: Connection::new(client, server, at, from_the_start), directions, swapped: false, keys: None }
     }
 
-    /// What was seen up to now.
+    /// A reader that opens what is encrypted with the secrets of `log`, where it has them.
+    pub fn with_key_log(opening: Opening, log: KeyLog) -> Self {
+        Self { keys: Some(Box::new(Keys::new(log))), ..Self::new(opening) }
+    }
+
+    /// What was seen up to now, but for records whose secrets may still come.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// What was seen.
-    pub fn into_connection(self) -> Connection {
+    pub fn into_connection(mut self) -> Connection {
+        self.retry_waiting(true);
         self.connection
     }
 
     /// How much memory it takes, in bytes: about 1 KB for an established connection without its tickets, 512 KB for one that
-    /// does its worst.
+    /// does its worst, and 200 KB more where secrets may come late.
     pub fn memory(&self) -> usize {
         let directions = self.directions.client.memory() + self.directions.server.memory();
-        size_of::<Self>() - size_of::<Connection>() + self.connection.memory() + directions
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.memory());
+        size_of::<Self>() - size_of::<Connection>() + self.connection.memory() + directions + keys
     }
 
     fn side(&self, side: Side) -> Side {
@@ -61,6 +71,7 @@ impl Reader {
                 self.connection.swap();
                 let Sides { client, server } = &mut self.directions;
                 std::mem::swap(client, server);
+                self.keys.iter_mut().for_each(|keys| keys.swap());
                 sender
             }
             _ => side,
@@ -134,12 +145,23 @@ impl Reader {
         let direction = &mut self.directions[side];
         direction.reading = direction.how_to_read(header);
         direction.body.clear();
+        if self.keys.is_some() && self.is_opened(header.content) {
+            self.directions[side].reading = Reading::Whole;
+        }
         if header.content != Content::Alert {
             self.goes_on(side);
         }
-        if header.content == Content::ApplicationData {
+        if header.content == Content::ApplicationData && self.directions[side].reading == Reading::Passed {
             self.application_data(side, at, header.length);
         }
+    }
+
+    /// Whether records of this type are opened, given keys: in TLS 1.2 only alerts say anything new.
+    fn is_opened(&self, content: Content) -> bool {
+        let hello = self.connection.server_hello.as_ref();
+        let is_outside =
+            content == Content::ApplicationData && hello.is_none_or(|hello| hello.version >= Version::TLS13);
+        is_outside || content == Content::Alert
     }
 
     /// Whatever looked like a close_notify was none, for something follows it.
@@ -152,18 +174,18 @@ impl Reader {
 
     fn record_ends(&mut self, side: Side, at: Moment, header: Header) {
         let body = std::mem::take(&mut self.directions[side].body);
-        match header.content {
-            Content::ChangeCipherSpec => self.change_cipher_spec(side),
-            Content::Alert => match body[..] {
+        match (header.content, self.directions[side].reading) {
+            (Content::ChangeCipherSpec, _) => self.change_cipher_spec(side),
+            (Content::Alert, _) => match body[..] {
                 [_, description] => self.alert(side, at, Description(description)),
-                _ => self.sealed_alert(side, at),
+                _ => self.protected(side, Waiting { at, header, body }),
             },
-            Content::Handshake => match self.directions[side].reading {
-                Reading::Messages => {}
-                Reading::Whole if message::fill(&body) => self.messages(side, at, &body),
-                Reading::Whole | Reading::Passed => self.sealed_handshake(side, at, header),
-            },
-            Content::ApplicationData | Content::Other => {}
+            (Content::Handshake, Reading::Messages) => {}
+            (Content::Handshake, Reading::Whole) if message::fill(&body) => self.messages(side, at, &body),
+            (Content::Handshake, Reading::Whole | Reading::Passed) => self.sealed_handshake(side, at, header),
+            (Content::ApplicationData, Reading::Whole) => self.protected(side, Waiting { at, header, body }),
+            (Content::ApplicationData, _) => self.pass(side),
+            (Content::Other, _) => {}
         }
     }
 
@@ -183,6 +205,7 @@ impl Reader {
             None if side == Side::Server || self.connection.flight == Flight::Full => Protection::Sealed,
             None => Protection::Unsure,
         };
+        self.keys.iter_mut().for_each(|keys| keys.change(side));
         if side == Side::Server {
             self.abbreviated(side);
         }
@@ -198,6 +221,7 @@ impl Reader {
 
     /// An encrypted record of type handshake: TLS 1.2 or before, and the first is Finished (RFC 5246 §7.4.9).
     fn sealed_handshake(&mut self, side: Side, at: Moment, header: Header) {
+        self.pass(side);
         let direction = &mut self.directions[side];
         if direction.changed {
             direction.protection = Protection::Sealed;
@@ -223,130 +247,12 @@ impl Reader {
         }
         self.connection.add_alert(Alert { side, at, content: AlertContent::Sealed });
     }
-
-    /// A record of type application_data, which in TLS 1.3 is the outside of every encrypted record.
-    fn application_data(&mut self, side: Side, at: Moment, length: u16) {
-        if self.directions[side].changed && side == Side::Client {
-            self.behind_change_cipher_spec();
-        }
-        if self.is_tls13() {
-            self.sealed(side, at, length);
-        } else {
-            self.connection.application[side].add(at, length);
-        }
-    }
-
-    /// A client whose ChangeCipherSpec is not followed by an encrypted handshake message speaks TLS 1.3.
-    fn behind_change_cipher_spec(&mut self) {
-        let connection = &mut self.connection;
-        let early = connection.client_hello.as_ref().is_none_or(|hello| hello.early_data);
-        if connection.version().is_none()
-            && connection.finished.client.is_none()
-            && !early
-            && !connection.missing.client
-        {
-            connection.implied_version = Some(Version::TLS13);
-        }
-    }
-
-    /// An encrypted record of TLS 1.3.
-    fn sealed(&mut self, side: Side, at: Moment, length: u16) {
-        let connection = &mut self.connection;
-        let direction = &mut self.directions[side];
-        let sizes = Sizes::of(connection.server_hello.as_ref().map(|hello| hello.suite));
-        if connection.finished.client.is_none() {
-            direction.padding = sizes.padding(length);
-            if side == Side::Client {
-                self.sealed_flight(at, length, sizes);
-            }
-            return;
-        }
-        if side == Side::Server && connection.application.client.records == 0 && connection.sealed.len() < MAX_SEALED {
-            connection.sealed.push(Sealed { at, length });
-        }
-        // An answer to the other's end is more likely to be an alert than 18 bytes of data are.
-        let ended = connection.end[!side] != End::default();
-        let padding = direction.padding.unwrap_or(if ended { JAVAS_PADDING } else { 0 });
-        if sizes.is_alert(length, padding) {
-            direction.like_alert = Some(length);
-            connection.end[side].close_notify = CloseNotify::Likely(at);
-        } else {
-            connection.application[side].add(at, length);
-        }
-    }
-
-    /// An encrypted record of a client that has not finished yet.
-    fn sealed_flight(&mut self, at: Moment, length: u16, sizes: Sizes) {
-        let connection = &mut self.connection;
-        let early_data = connection.client_hello.as_ref().is_some_and(|hello| hello.early_data);
-        if early_data && !sizes.is_finished(length) {
-            connection.application.client.add(at, length);
-        } else if length >= sizes.finished() || connection.missing.client {
-            // With a certificate before it, it is longer; an alert in its place is shorter.
-            connection.finished.client = Some(at);
-        }
-    }
-
-    fn messages(&mut self, side: Side, at: Moment, bytes: &[u8]) {
-        let mut messages = std::mem::take(&mut self.directions[side].messages);
-        messages.read(bytes, |message| self.message(side, at, &message));
-        if let Some(kind) = messages.begun() {
-            self.message_begins(kind);
-        }
-        self.directions[side].messages = messages;
-    }
-
-    /// A message is there, or a part of it.
-    fn message_begins(&mut self, kind: MessageType) {
-        if matches!(
-            kind,
-            MessageType::CERTIFICATE
-                | MessageType::SERVER_KEY_EXCHANGE
-                | MessageType::SERVER_HELLO_DONE
-                | MessageType::CLIENT_KEY_EXCHANGE
-        ) {
-            self.connection.flight = Flight::Full;
-        }
-    }
-
-    fn message(&mut self, side: Side, at: Moment, message: &Message<'_>) {
-        self.message_begins(message.kind);
-        let connection = &mut self.connection;
-        match message.kind {
-            MessageType::CLIENT_HELLO if side == Side::Client => {
-                let hello = message.body.and_then(|body| hello::client_hello(body, at));
-                connection.client_hello = hello.map(Box::new).or(connection.client_hello.take());
-            }
-            MessageType::SERVER_HELLO if side == Side::Server => {
-                match message.body.and_then(|body| hello::server_hello(body, at)) {
-                    Some(Answered::ServerHello(hello)) => connection.server_hello = Some(hello),
-                    Some(Answered::HelloRetryRequest) => connection.retry = Some(at),
-                    None => {}
-                }
-            }
-            MessageType::NEW_SESSION_TICKET if side == Side::Server => {
-                if let Some(ticket) = message.body.and_then(|body| hello::ticket12(body, at)) {
-                    self.add_ticket(ticket);
-                }
-            }
-            MessageType::CERTIFICATE if side == Side::Server => connection.certificate = Some(message.length),
-            MessageType::CERTIFICATE_REQUEST => connection.client_authentication = Some(at),
-            _ => {}
-        }
-    }
-
-    fn add_ticket(&mut self, ticket: NewTicket) {
-        let tickets = &mut self.connection.tickets;
-        let bytes = tickets.iter().map(|ticket| ticket.ticket.len()).sum::<usize>();
-        if tickets.len() < MAX_TICKETS && bytes + ticket.ticket.len() <= MAX_TICKET_BYTES {
-            tickets.push(ticket);
-        }
-    }
 }
 
 impl Conversation for Reader {
     fn data(&mut self, side: Side, at: Moment, bytes: &[u8]) {
         let side = self.side(side);
+        self.retry_waiting(false);
         self.connection.last = at;
         match self.directions[side].phase {
             Phase::Start => self.find_start(side, at, bytes),
@@ -359,6 +265,7 @@ impl Conversation for Reader {
     fn gap(&mut self, side: Side, at: Moment, length: u64) {
         let side = self.side(side);
         self.connection.missing[side] = true;
+        self.keys.iter_mut().for_each(|keys| keys.lose(side));
         let direction = &mut self.directions[side];
         let Some(skipped) = direction.records.skip(length).filter(|_| direction.phase == Phase::Records) else {
             if direction.phase != Phase::Foreign || self.connection.foreign[side].is_none() {
@@ -395,13 +302,6 @@ impl Conversation for Reader {
         self.connection.end[side].reset.get_or_insert(at);
     }
 }
-
-// As many as say how tickets are sent. OpenSSL sends two; more than four in a row are rare.
-const MAX_SEALED: usize = 8;
-// A server that is asked for more (RFC 9149) sends 255 at most; nobody was seen to send more than a handful.
-const MAX_TICKETS: usize = 32;
-// Tickets with a chain of client certificates have a few KB each.
-const MAX_TICKET_BYTES: usize = 128 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,30 @@ pub(super) enum Content {
     Other,
 }
 
+impl Content {
+    /// The content that `kind` stands for.
+    pub(super) fn of(kind: u8) -> Option<Self> {
+        Some(match kind {
+            20 => Self::ChangeCipherSpec,
+            21 => Self::Alert,
+            22 => Self::Handshake,
+            23 => Self::ApplicationData,
+            24 => Self::Other,
+            _ => return None,
+        })
+    }
+
+    fn kind(self) -> u8 {
+        match self {
+            Self::ChangeCipherSpec => 20,
+            Self::Alert => 21,
+            Self::Handshake => 22,
+            Self::ApplicationData => 23,
+            Self::Other => 24,
+        }
+    }
+}
+
 /// The header of a record: type 1 | legacy version 2 | length 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -27,17 +51,15 @@ impl Header {
     /// The header that `bytes` are, if they can be one.
     pub(super) fn parse(bytes: [u8; Self::LENGTH]) -> Option<Self> {
         let [kind, major, minor, hi, lo] = bytes;
-        let content = match kind {
-            20 => Content::ChangeCipherSpec,
-            21 => Content::Alert,
-            22 => Content::Handshake,
-            23 => Content::ApplicationData,
-            24 => Content::Other,
-            _ => return None,
-        };
+        let content = Content::of(kind)?;
         let length = u16::from_be_bytes([hi, lo]);
         let plausible = major == 3 && minor <= 4 && length <= MAX_LENGTH;
         plausible.then_some(Self { content, version: Version(u16::from_be_bytes([major, minor])), length })
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
+        let [[major, minor], [hi, lo]] = [self.version.0, self.length].map(u16::to_be_bytes);
+        [self.content.kind(), major, minor, hi, lo]
     }
 }
 

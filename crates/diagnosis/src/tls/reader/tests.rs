@@ -396,4 +396,4 @@ const TICKET: &[u8] = &{
     bytes
 };
 const ID: &[u8] = &[4; 32];
-const RETRY: [u8; 32] = hello::HELLO_RETRY_REQUEST;
+const RETRY: [u8; 32] = crate::tls::hello::HELLO_RETRY_REQUEST;
