@@ -18,5 +18,6 @@ mod script;
 mod sizes;
 mod start;
 
+pub use cursor::Cursor;
 pub use key_log::{BadLines, KeyLog};
 pub use reader::Reader;
