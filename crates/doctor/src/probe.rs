@@ -1,6 +1,7 @@
 //! Evidence from live connections, each made for what it shows.
 
 pub mod attempt;
+pub mod by_hand;
 pub mod client;
 mod clock;
 pub mod fleet;
@@ -11,6 +12,7 @@ pub mod target;
 pub mod trust;
 
 pub use attempt::{Attempt, Ending, Offer, Outcome, Speech, Versions};
+pub use by_hand::{Ask, ByHand, Ticket};
 pub use fleet::{FleetProbe, Progress};
 pub use session::Session;
 pub use starttls::Protocol;

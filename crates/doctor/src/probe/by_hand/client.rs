@@ -1,0 +1,353 @@
+//! The client's side of TLS 1.3: bytes in, bytes out (RFC 8446 §2).
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::rand;
+use raincheck_diagnosis::Moment;
+use raincheck_diagnosis::evidence::{Description, Failure, Version};
+use rustls::pki_types::ServerName;
+
+use super::cipher::{Cipher, content, header};
+use super::message::{
+    ClientHello, NewSessionTicket, ServerHello, binders_length, expected_tickets, kind, message, request_context,
+};
+use super::share::Shares;
+use super::suite::{Secret, Suite};
+use super::{Ask, Ticket};
+use crate::probe::quote::quote;
+
+/// A connection.
+pub(super) struct Client {
+    phase: Phase,
+    /// All messages of the handshake up to now.
+    transcript: Vec<u8>,
+    /// Bytes that are no whole record yet.
+    incoming: Vec<u8>,
+    /// Bytes that are no whole message yet.
+    messages: Vec<u8>,
+    outgoing: Vec<u8>,
+    receiving: Option<Cipher>,
+    sending: Option<Cipher>,
+    seen: Seen,
+}
+
+/// What the server has said up to now.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Whether it took the ticket; `None` until it has said hello.
+    pub(super) resumed: Option<bool>,
+    /// How many tickets it means to send, if it says so.
+    pub(super) expected_tickets: Option<u8>,
+    /// The tickets it sent.
+    pub(super) tickets: Vec<Ticket>,
+    /// The beginning of its application data.
+    pub(super) answer: Vec<u8>,
+    /// Whether it sent close_notify.
+    pub(super) closed: bool,
+}
+
+/// How far the connection is, with what may be used there.
+enum Phase {
+    /// A ServerHello is waited for.
+    Hello { shares: Shares, offered: Option<Ticket> },
+    /// The rest of the server's flight is waited for.
+    Handshake(Handshake),
+    /// Both sides have finished.
+    Open { suite: &'static Suite, resumption: Secret },
+    /// Something went wrong.
+    Over,
+}
+
+struct Handshake {
+    suite: &'static Suite,
+    secret: Secret,
+    client: Secret,
+    server: Secret,
+    /// The context of the server's CertificateRequest.
+    requested: Option<Vec<u8>>,
+}
+
+impl Client {
+    /// A connection to `server_name` that begins with a ClientHello. `ticket` is offered, however often it was before.
+    pub(super) fn start(
+        server_name: &ServerName<'static>,
+        ask: Option<Ask>,
+        ticket: Option<Ticket>,
+        now: Moment,
+    ) -> Result<Self, Failure> {
+        let no_randomness = |_| Failure::Protocol("this machine has no randomness to give".to_owned());
+        let (shares, public) = Shares::generate().map_err(no_randomness)?;
+        let mut random = [0; 32];
+        rand::fill(&mut random).map_err(no_randomness)?;
+        let offered = ticket.as_ref().map(|ticket| (ticket, ticket.shown_age(now)));
+        let hello = ClientHello { random: &random, server_name, shares: &public, ask, ticket: offered };
+        let mut hello = hello.encode();
+        if let Some(ticket) = &ticket {
+            bind(&mut hello, ticket);
+        }
+        let mut client = Self {
+            phase: Phase::Hello { shares, offered: ticket },
+            transcript: Vec::new(),
+            incoming: Vec::new(),
+            messages: Vec::new(),
+            outgoing: Vec::new(),
+            receiving: None,
+            sending: None,
+            seen: Seen::default(),
+        };
+        client.send(content::HANDSHAKE, &hello);
+        client.transcript = hello;
+        Ok(client)
+    }
+
+    /// Takes what the server sent.
+    pub(super) fn receive(&mut self, bytes: &[u8], now: Moment) -> Result<(), Failure> {
+        self.incoming.extend_from_slice(bytes);
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let mut rest = &incoming[..];
+        let taken = loop {
+            match self.record(&mut rest, now) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(failure) => break Err(failure),
+            }
+        };
+        let used = incoming.len() - rest.len();
+        incoming.drain(..used);
+        self.incoming = incoming;
+        taken.inspect_err(|_| self.phase = Phase::Over)
+    }
+
+    /// Says `plain` to the server's application, once the handshake is over.
+    pub(super) fn say(&mut self, plain: &[u8]) {
+        self.send(content::APPLICATION_DATA, plain);
+    }
+
+    /// Says that nothing follows.
+    pub(super) fn close(&mut self) {
+        self.send(content::ALERT, &[1, Description::CLOSE_NOTIFY.0]);
+    }
+
+    /// The bytes that are to be sent now.
+    pub(super) fn take_outgoing(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// Whether the handshake is over.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open { .. })
+    }
+
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    pub(super) fn into_seen(self) -> Seen {
+        self.seen
+    }
+
+    /// Takes the next record off the front of `bytes`, if it is there as a whole.
+    fn record(&mut self, bytes: &mut &[u8], now: Moment) -> Result<bool, Failure> {
+        let Some((header, rest)) = bytes.split_first_chunk() else { return Ok(false) };
+        let [kind @ content::CHANGE_CIPHER_SPEC..=content::APPLICATION_DATA, 3, _, high, low] = *header else {
+            return Err(self.no_record(bytes));
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if length > LONGEST_RECORD {
+            return Err(self.no_record(bytes));
+        }
+        let Some((body, rest)) = rest.split_at_checked(length) else { return Ok(false) };
+        *bytes = rest;
+        let (kind, body) = match &mut self.receiving {
+            Some(cipher) if kind == content::APPLICATION_DATA => cipher
+                .open(*header, body.to_vec())
+                .ok_or_else(|| broken("it sent a record that does not open with the keys that were agreed on"))?,
+            _ if kind == content::APPLICATION_DATA => return Err(broken("it sent data before its ServerHello")),
+            Some(_) if kind == content::HANDSHAKE => return Err(broken("it sent a message in clear behind its hello")),
+            _ => (kind, body.to_vec()),
+        };
+        match kind {
+            content::HANDSHAKE => self.messages(&body, now)?,
+            content::ALERT => self.alert(&body)?,
+            content::APPLICATION_DATA if self.is_open() => {
+                let room = MOST_ANSWER.saturating_sub(self.seen.answer.len());
+                self.seen.answer.extend(body.iter().take(room));
+            }
+            content::APPLICATION_DATA => return Err(broken("it sent data in the middle of the handshake")),
+            _ => {} // ChangeCipherSpec says nothing (RFC 8446 §5)
+        }
+        Ok(true)
+    }
+
+    fn no_record(&self, bytes: &[u8]) -> Failure {
+        match self.phase {
+            Phase::Hello { .. } => Failure::NotTls(quote(bytes)),
+            _ => broken("it sent what is no record"),
+        }
+    }
+
+    fn alert(&mut self, body: &[u8]) -> Result<(), Failure> {
+        match *body {
+            [_, 0] => self.seen.closed = true,
+            [_, description] if !Description(description).is_warning() => {
+                return Err(Failure::Alert(Description(description)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self, bytes: &[u8], now: Moment) -> Result<(), Failure> {
+        self.messages.extend_from_slice(bytes);
+        while let Some(length) = message_length(&self.messages) {
+            if length > LONGEST_FLIGHT || self.transcript.len() > LONGEST_FLIGHT {
+                return Err(broken("it sent a handshake without end"));
+            }
+            if self.messages.len() < length {
+                break;
+            }
+            let whole: Vec<u8> = self.messages.drain(..length).collect();
+            self.message(&whole, now)?;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, whole: &[u8], now: Moment) -> Result<(), Failure> {
+        let (kind, body) = (whole[0], &whole[4..]);
+        self.phase = match (std::mem::replace(&mut self.phase, Phase::Over), kind) {
+            (Phase::Hello { shares, offered }, kind::SERVER_HELLO) => {
+                self.transcript.extend_from_slice(whole);
+                self.server_hello(body, shares, offered)?
+            }
+            (Phase::Handshake(handshake), kind::FINISHED) => self.finished(whole, handshake)?,
+            (Phase::Handshake(mut handshake), _) => {
+                match kind {
+                    kind::ENCRYPTED_EXTENSIONS => {
+                        self.seen.expected_tickets =
+                            expected_tickets(body).ok_or_else(|| broken("its EncryptedExtensions make no sense"))?;
+                    }
+                    kind::CERTIFICATE_REQUEST => {
+                        let context = request_context(body);
+                        handshake.requested = context.map(<[u8]>::to_vec);
+                    }
+                    // Whose certificate it is, other probes have looked at.
+                    kind::CERTIFICATE | kind::CERTIFICATE_VERIFY => {}
+                    other => return Err(not_due(other)),
+                }
+                self.transcript.extend_from_slice(whole);
+                Phase::Handshake(handshake)
+            }
+            (Phase::Open { suite, resumption }, kind::NEW_SESSION_TICKET) => {
+                let new = NewSessionTicket::parse(body).ok_or_else(|| broken("its NewSessionTicket makes no sense"))?;
+                if self.seen.tickets.len() < MOST_TICKETS {
+                    let psk = suite.psk(&resumption, new.nonce);
+                    let NewSessionTicket { lifetime, age_add, ticket, .. } = new;
+                    self.seen.tickets.push(Ticket { ticket: ticket.into(), psk, suite, lifetime, age_add, at: now });
+                }
+                Phase::Open { suite, resumption }
+            }
+            (_, other) => return Err(not_due(other)),
+        };
+        Ok(())
+    }
+
+    fn server_hello(&mut self, body: &[u8], shares: Shares, offered: Option<Ticket>) -> Result<Phase, Failure> {
+        let hello = ServerHello::parse(body).ok_or_else(|| broken("its ServerHello makes no sense"))?;
+        if hello.is_retry {
+            return Err(Failure::Protocol(
+                "it asks for another ClientHello, which this probe does not send".to_owned(),
+            ));
+        }
+        if hello.version != Version::TLS13 {
+            return Err(Failure::Version(hello.version));
+        }
+        let suite = Suite::find(hello.suite).ok_or_else(|| broken("it chose a suite that was not offered"))?;
+        let psk = match (hello.ticket, &offered) {
+            (None, _) => None,
+            (Some(0), Some(ticket)) if suite.resumes(ticket.suite) => Some(&ticket.psk),
+            (Some(_), _) => return Err(broken("it resumed what was not offered")),
+        };
+        self.seen.resumed = Some(psk.is_some());
+        let (group, share) = hello.share.ok_or_else(|| broken("its ServerHello has no key share"))?;
+        let shared = shares.agree(group, share).ok_or_else(|| broken("its key share is of no use"))?;
+        let secret = suite.next(&suite.early(psk), Some(&shared));
+        let client = suite.derive(&secret, "c hs traffic", &self.transcript);
+        let server = suite.derive(&secret, "s hs traffic", &self.transcript);
+        self.receiving = Some(Cipher::new(suite, &server));
+        Ok(Phase::Handshake(Handshake { suite, secret, client, server, requested: None }))
+    }
+
+    fn finished(&mut self, whole: &[u8], handshake: Handshake) -> Result<Phase, Failure> {
+        let Handshake { suite, secret, client, server, requested } = handshake;
+        let expected = suite.verify_data(&server, &self.transcript);
+        verify_slices_are_equal(expected.as_ref(), &whole[4..])
+            .map_err(|_| broken("its Finished does not go with the handshake"))?;
+        self.transcript.extend_from_slice(whole);
+        let secret = suite.next(&secret, None);
+        let sending = suite.derive(&secret, "c ap traffic", &self.transcript);
+        let receiving = suite.derive(&secret, "s ap traffic", &self.transcript);
+
+        let mut flight = Vec::new();
+        if let Some(context) = requested {
+            // context, with its length | no certificates
+            let length = u8::try_from(context.len()).expect("it was read with a length of one byte");
+            flight = message(kind::CERTIFICATE, &[&[length], &context[..], &[0, 0, 0]].concat());
+        }
+        self.transcript.extend_from_slice(&flight);
+        let finished = message(kind::FINISHED, suite.verify_data(&client, &self.transcript).as_ref());
+        self.transcript.extend_from_slice(&finished);
+        flight.extend(finished);
+        self.sending = Some(Cipher::new(suite, &client));
+        self.send(content::HANDSHAKE, &flight);
+
+        self.sending = Some(Cipher::new(suite, &sending));
+        self.receiving = Some(Cipher::new(suite, &receiving));
+        let resumption = suite.derive(&secret, "res master", &self.transcript);
+        self.transcript = Vec::new();
+        Ok(Phase::Open { suite, resumption })
+    }
+
+    /// Puts `plain` into as many records as it takes.
+    fn send(&mut self, kind: u8, plain: &[u8]) {
+        for plain in plain.chunks(LONGEST_PLAIN) {
+            let record = match &mut self.sending {
+                Some(cipher) => cipher.seal(kind, plain),
+                None => [&header(kind, plain.len())[..], plain].concat(),
+            };
+            self.outgoing.extend(record);
+        }
+    }
+}
+
+/// Puts the binder of `ticket` at the end of the ClientHello (RFC 8446 §4.2.11.2).
+fn bind(hello: &mut [u8], ticket: &Ticket) {
+    let Ticket { suite, psk, .. } = ticket;
+    let key = suite.derive(&suite.early(Some(psk)), "res binder", &[]);
+    let (covered, _) = hello.split_at(hello.len() - binders_length(ticket));
+    let binder = suite.verify_data(&key, covered);
+    let start = hello.len() - suite.hash_length();
+    hello[start..].copy_from_slice(binder.as_ref());
+}
+
+/// How long the message is that `bytes` begin with, header included.
+fn message_length(bytes: &[u8]) -> Option<usize> {
+    let [_, a, b, c] = *bytes.first_chunk()?;
+    Some(4 + u32::from_be_bytes([0, a, b, c]) as usize)
+}
+
+fn broken(how: &str) -> Failure {
+    Failure::Protocol(how.to_owned())
+}
+
+fn not_due(kind: u8) -> Failure {
+    Failure::Protocol(format!("it sent a handshake message of type {kind}, which was not due"))
+}
+
+// RFC 8446 §5.1, §5.2.
+const LONGEST_PLAIN: usize = 1 << 14;
+const LONGEST_RECORD: usize = LONGEST_PLAIN + 256;
+// The longest chain of certificates that OpenSSL takes by default has 100 KB.
+const LONGEST_FLIGHT: usize = 128 << 10;
+// As many as RFC 9149 lets a client ask for.
+const MOST_TICKETS: usize = 255;
+// As much of an answer as anybody looks at.
+const MOST_ANSWER: usize = 16 << 10;
