@@ -143,3 +143,6 @@ const SHORTEST_HELLO: u16 = 38;
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;
 const CLIENT_HELLO: u8 = 1;
+
+#[cfg(test)]
+mod tests;
