@@ -7,6 +7,7 @@
 mod cursor;
 mod direction;
 mod hello;
+mod ja4;
 mod key_log;
 mod keys;
 mod message;

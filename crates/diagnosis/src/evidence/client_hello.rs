@@ -1,4 +1,4 @@
-use super::{SessionId, Version};
+use super::{Ja4, SessionId, Version};
 use crate::Moment;
 
 /// What a client said first (RFC 8446 §4.1.2).
@@ -24,6 +24,10 @@ pub struct ClientHello {
     pub extended_master_secret: bool,
     /// Whether it says that it comes back with a lower version (TLS_FALLBACK_SCSV, RFC 7507).
     pub fallback: bool,
+    /// How many tickets it asks for (RFC 9149).
+    pub ticket_request: Option<TicketRequest>,
+    /// Its fingerprint; after a HelloRetryRequest, of the first hello, which nobody asked it to change.
+    pub ja4: Ja4,
     /// The cipher suites, in its order.
     pub suites: Box<[u16]>,
 }
@@ -38,6 +42,15 @@ impl ClientHello {
             + identities
             + size_of_val(&*self.suites)
     }
+}
+
+/// How many tickets a client asks for (RFC 9149 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketRequest {
+    /// Where a new session is made.
+    pub full: u8,
+    /// Where one is resumed.
+    pub resumed: u8,
 }
 
 /// A session offered in pre_shared_key (RFC 8446 §4.2.11).

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::cursor::Cursor;
+use super::ja4::Ingredients;
 use crate::Moment;
-use crate::evidence::{ClientHello, Identity, NewTicket, ServerHello, SessionId, Version};
+use crate::evidence::{ClientHello, Identity, Ja4, NewTicket, ServerHello, SessionId, TicketRequest, Version};
 
 /// Reads the body of a ClientHello (RFC 8446 §4.1.2).
 pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
@@ -25,9 +26,13 @@ pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
         early_data: false,
         extended_master_secret: false,
         fallback: suites.contains(&FALLBACK_SCSV),
+        ticket_request: None,
+        ja4: Ja4::default(),
         suites,
     };
+    let mut ingredients = Ingredients { suites: hello.suites.to_vec(), ..Ingredients::default() };
     for (kind, extension) in extensions(&mut cursor)? {
+        ingredients.extensions.push(kind);
         match kind {
             SERVER_NAME => hello.server_name = host_name(extension),
             EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
@@ -39,9 +44,13 @@ pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
                 let known = versions.iter().copied().filter(|version| *version <= Version::TLS13.0).max();
                 hello.version = known.map_or(legacy_version, Version);
             }
+            TICKET_REQUEST => hello.ticket_request = ticket_request(extension),
+            SIGNATURE_ALGORITHMS => ingredients.signature_algorithms = extension,
+            ALPN => ingredients.protocol = first_protocol(extension).unwrap_or_default(),
             _ => {}
         }
     }
+    hello.ja4 = ingredients.fingerprint(hello.version);
     Some(hello)
 }
 
@@ -128,6 +137,16 @@ fn extensions<'a>(cursor: &mut Cursor<'a>) -> Option<impl Iterator<Item = (u16, 
     Some(std::iter::from_fn(move || Some((extensions.u16()?, extensions.vec16()?))))
 }
 
+fn ticket_request(extension: &[u8]) -> Option<TicketRequest> {
+    let mut counts = Cursor::new(extension);
+    Some(TicketRequest { full: counts.u8()?, resumed: counts.u8()? })
+}
+
+/// The first protocol of ALPN (RFC 7301 §3.1).
+fn first_protocol(extension: &[u8]) -> Option<&[u8]> {
+    Cursor::new(Cursor::new(extension).vec16()?).vec8()
+}
+
 /// The first host name of a server_name extension (RFC 6066 §3).
 fn host_name(extension: &[u8]) -> Option<Box<str>> {
     let mut names = Cursor::new(Cursor::new(extension).vec16()?);
@@ -160,6 +179,8 @@ const HOST_NAME: u8 = 0;
 const FALLBACK_SCSV: u16 = 0x5600;
 // IANA: TLS ExtensionType values.
 const SERVER_NAME: u16 = 0;
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const ALPN: u16 = 16;
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const SESSION_TICKET: u16 = 35;
 const PRE_SHARED_KEY: u16 = 41;

@@ -36,6 +36,8 @@ impl Made {
             early_data: false,
             extended_master_secret: true,
             fallback: false,
+            ticket_request: None,
+            ja4: crate::evidence::Ja4::default(),
             suites: [].into(),
         }));
         connection.server_hello = Some(ServerHello {

@@ -1,7 +1,7 @@
 //! What handshake messages say.
 
 use super::Reader;
-use crate::evidence::{Flight, NewTicket};
+use crate::evidence::{ClientHello, Flight, NewTicket};
 use crate::tls::hello::{self, Answered};
 use crate::tls::message::{Message, MessageType};
 use crate::{Moment, Side};
@@ -36,8 +36,12 @@ impl Reader {
         let connection = &mut self.connection;
         match message.kind {
             MessageType::CLIENT_HELLO if side == Side::Client => {
-                let hello = message.body.and_then(|body| hello::client_hello(body, at));
-                connection.client_hello = hello.map(Box::new).or(connection.client_hello.take());
+                let first = connection.client_hello.take();
+                let hello = message.body.and_then(|body| hello::client_hello(body, at)).map(|hello| {
+                    let ja4 = first.as_ref().map_or(hello.ja4, |first| first.ja4);
+                    Box::new(ClientHello { ja4, ..hello })
+                });
+                connection.client_hello = hello.or(first);
             }
             MessageType::SERVER_HELLO if side == Side::Server => {
                 match message.body.and_then(|body| hello::server_hello(body, at)) {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::script::*;
 use super::*;
-use crate::evidence::{Answer, Application, Close, Kind, Offer};
+use crate::evidence::{Answer, Application, Close, Kind, Offer, TicketRequest};
 
 mod partial;
 
@@ -205,6 +205,21 @@ fn offers_are_kept() {
     let ages = psk.client_hello.unwrap().psks.iter().map(|psk| psk.obfuscated_age).collect::<Vec<_>>();
     assert_eq!(ages, [77, 0]);
     assert_eq!(read(&retried13()).offer(), Offer::Psk(TICKET), "the second ClientHello counts");
+}
+
+#[test]
+fn a_client_is_known_by_its_first_hello() {
+    let request = extension(58, &[3, 1]);
+    let hello = client_hello13(&[extension(16, &vec16(&vec8(b"h2"))), extension(13, &vec16(&[4, 3])), request]);
+    let mut events = retried13();
+    events[0] = send(Client, &[&handshake(&[&hello])]);
+    let seen = read(&events);
+    let alone = read(&events[..1]).client_hello.unwrap();
+    assert_eq!(alone.ticket_request, Some(TicketRequest { full: 3, resumed: 1 }));
+    // 13 01, c0 2f, 00 ff; server_name, supported_versions, ALPN, signature_algorithms, ticket_request.
+    assert!(alone.ja4.as_str().starts_with("t13d0305h2_"), "{}", alone.ja4);
+    assert_eq!(seen.client_hello.unwrap().ja4, alone.ja4);
+    assert_ne!(read(&resumed13()).client_hello.unwrap().ja4, alone.ja4);
 }
 
 #[test]
