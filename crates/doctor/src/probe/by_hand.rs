@@ -7,6 +7,7 @@
 
 mod cipher;
 mod client;
+mod experiment;
 mod message;
 mod share;
 mod suite;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::clock::now;
 use super::{Protocol, Target};
 use client::{Client, Seen};
+pub use experiment::NotDetermined;
 use suite::{Secret, Suite};
 
 /// What is to be done on a connection of TLS 1.3.

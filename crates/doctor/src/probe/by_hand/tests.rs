@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use raincheck_diagnosis::Timestamp;
-use raincheck_diagnosis::evidence::{Description, Kind, Version};
+use raincheck_diagnosis::diagnose::reuse::ticket_reused;
+use raincheck_diagnosis::evidence::{Answer, Description, Kind, RequestedTickets, Version};
+use raincheck_diagnosis::{Name, Timestamp};
 use rcgen::CertifiedKey;
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -12,6 +14,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::message::{ClientHello, expected_tickets};
 use super::*;
 
 #[tokio::test]
@@ -56,6 +59,63 @@ async fn a_server_may_take_a_ticket_but_once() {
     assert_eq!(ask(&target, Some(&ticket)).await.resumed, Some(true));
     let again = ask(&target, Some(&ticket)).await;
     assert_eq!((again.failure, again.resumed, again.connection.kind()), (None, Some(false), Kind::Full));
+}
+
+#[tokio::test]
+async fn whether_tickets_are_taken_again_is_found_out() {
+    for (config, again, in_turn, at_once) in [
+        (sealing(SUITE), Answer::Yes, 3, 3),
+        // A ticket is the key of an entry, which is gone with its first use.
+        (storing(SUITE, Arc::new(NoClientAuth)), Answer::No, 1, 1),
+    ] {
+        let target = serve(config).await;
+        let turns = AtomicUsize::new(0);
+        let turn = async || {
+            turns.fetch_add(1, Ordering::Relaxed);
+        };
+        let reuse = plan(&target).reuse(&target, turn).await.unwrap();
+        assert_eq!(reuse.is_accepted_again(), again);
+        assert_eq!((reuse.resumed_in_turn(), reuse.resumed_at_once()), (in_turn, at_once));
+        assert_eq!((reuse.at_once.len(), turns.into_inner()), (3, 5));
+        let finding = ticket_reused(target.address, &reuse);
+        let says = finding.map(|finding| (finding.name, finding.evidence));
+        let seen = "one ticket resumed 3 of 3 connections in turn, and 3 of 3 at once".to_owned();
+        assert_eq!(says, (again == Answer::Yes).then(|| (Name::TicketReused, vec![seen])));
+    }
+
+    let mut config = sealing(SUITE);
+    config.send_tls13_tickets = 0;
+    let target = serve(config).await;
+    assert_eq!(plan(&target).reuse(&target, async || {}).await.unwrap_err(), NotDetermined::NoTicket);
+}
+
+#[tokio::test]
+async fn whether_a_request_for_tickets_is_heeded_is_found_out() {
+    let target = serve(sealing(SUITE)).await;
+    let found = plan(&target).request_tickets(&target, async || {}).await.unwrap();
+    // rustls does not know it.
+    assert_eq!(found, RequestedTickets { asked: 3, expected: None, sent: 2, unasked: 2 });
+    assert!(!found.is_heeded());
+}
+
+#[test]
+fn a_request_for_tickets_is_written_and_its_answer_read() {
+    let shares = [(0x001d, vec![5; 32])];
+    let name = ServerName::try_from("localhost").unwrap();
+    let hello = |ask| ClientHello { random: &[7; 32], server_name: &name, shares: &shares, ask, ticket: None }.encode();
+    let request = [0, 58, 0, 2, 4, 2];
+    let has_request = |hello: Vec<u8>| hello.windows(request.len()).any(|window| window == request);
+    assert!(has_request(hello(Some(Ask { new_session: 4, resumption: 2 }))));
+    assert!(!has_request(hello(None)));
+
+    for (extensions, expected) in [
+        (&b"\0\x05\0\x3a\0\x01\x03"[..], Some(Some(3))),
+        (b"\0\x04\0\x2a\0\0", Some(None)),
+        (b"\0\0", Some(None)),
+        (b"\0\x05\0", None),
+    ] {
+        assert_eq!(expected_tickets(extensions), expected, "{extensions:?}");
+    }
 }
 
 #[tokio::test]
@@ -128,11 +188,12 @@ fn the_age_that_is_shown_wraps() {
 }
 
 async fn ask(target: &Target, ticket: Option<&Ticket>) -> Outcome {
-    let mut plan = ByHand::new(target);
-    plan.ticket = ticket.cloned();
-    plan.ask = Some(Ask { new_session: 3, resumption: 1 });
-    plan.request = b"hello".to_vec();
-    plan.run(target).await
+    let ask = Some(Ask { new_session: 3, resumption: 1 });
+    ByHand { ticket: ticket.cloned(), ask, ..plan(target) }.run(target).await
+}
+
+fn plan(target: &Target) -> ByHand {
+    ByHand { request: b"hello".to_vec(), ..ByHand::new(target) }
 }
 
 /// A server that says back what it hears, as often as it is asked.
