@@ -12,6 +12,7 @@ pub mod backend;
 pub mod client;
 pub mod config;
 pub mod deadline;
+pub mod doctor_client;
 pub mod edge;
 pub mod envoy;
 pub mod etcd;

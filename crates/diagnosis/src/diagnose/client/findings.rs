@@ -53,6 +53,9 @@ impl Clues {
         self.read_reuse(reading);
         self.read_verdict(reading);
         let unclean: Vec<_> = reading.deeds.iter().filter(|deed| closes_unclean(deed)).collect();
+        if reading.trial.scenario == Scenario::UncleanClose {
+            return; // it was not told either
+        }
         if let Some(first) = unclean.first() {
             let resets = unclean.iter().filter(|deed| deed.connection.close(Side::Client) == Close::Reset).count();
             let seen = format!("{} of {} connections, {resets} of them by a reset", unclean.len(), reading.deeds.len());

@@ -1,7 +1,7 @@
 //! What a client did in each of its connections, in the light of those before.
 
 use super::Trial;
-use crate::evidence::{Answer, Connection, Description, Identity, Kind, Offer, Version};
+use crate::evidence::{AlertContent, Answer, Connection, Description, Identity, Kind, Offer, Version};
 use crate::{Moment, Side};
 
 /// The connections of a trial, read one after the other.
@@ -18,6 +18,8 @@ pub(super) struct Deed<'a> {
     pub(super) offered: Offered,
     /// The last connection that had left it a session when this one began. In TLS 1.3 a ticket that was offered is used up.
     pub(super) newest: Option<usize>,
+    /// An earlier connection that offered the same, and had left the client another session in its place when this one began.
+    pub(super) replaced_by: Option<usize>,
     pub(super) outcome: Outcome,
 }
 
@@ -48,12 +50,15 @@ pub(super) enum Outcome {
 impl<'a> Reading<'a> {
     pub(super) fn of(trial: &'a Trial) -> Self {
         let connections = &trial.connections;
-        let mut deeds = Vec::with_capacity(connections.len());
+        let mut deeds: Vec<Deed<'a>> = Vec::with_capacity(connections.len());
         for (index, connection) in connections.iter().enumerate() {
             let earlier = &connections[..index];
-            let newest = earlier.iter().rposition(|before| has_session_left(before, connection, earlier));
-            let (offered, outcome) = (offered(connection, earlier), outcome(connection));
-            deeds.push(Deed { connection, index, offered, newest, outcome });
+            let left = |before: &Connection| has_session_left(before, connection, earlier);
+            let offered = offered(connection, earlier);
+            let is_same = |before: &Deed<'_>| offered != Offered::Nothing && before.offered == offered;
+            let replaced_by = deeds.iter().rposition(|before| is_same(before) && left(before.connection));
+            let (newest, outcome) = (earlier.iter().rposition(left), outcome(connection));
+            deeds.push(Deed { connection, index, offered, newest, replaced_by, outcome });
         }
         Self { trial, deeds }
     }
@@ -96,11 +101,6 @@ impl Deed<'_> {
         self.newest.is_some() && self.offered == Offered::Nothing
     }
 
-    /// Whether it offered a session although it had a newer one.
-    pub(super) fn offers_older(&self) -> bool {
-        matches!((self.offered, self.newest), (Offered::Left(from), Some(newest)) if from < newest)
-    }
-
     /// When its handshake was over, or given up.
     fn handshake_end(&self) -> Moment {
         self.connection.finished.client.unwrap_or(self.connection.last)
@@ -134,7 +134,8 @@ fn has_session_left(before: &Connection, connection: &Connection, earlier: &[Con
     if !before.is_established() {
         return false;
     }
-    let by_then = |at: Moment| at <= connection.start;
+    // A ticket inside a handshake is the client's when the handshake is over (RFC 5077 §3.3).
+    let by_then = |at: Moment| Some(at).max(before.finished.client) <= Some(connection.start);
     let used_up = |ticket: &[u8]| {
         before.version() >= Some(Version::TLS13)
             && earlier.iter().any(|user| psks(user).iter().any(|psk| *psk.identity == *ticket))
@@ -162,13 +163,23 @@ fn session_id(connection: &Connection) -> Option<&[u8]> {
 }
 
 fn outcome(connection: &Connection) -> Outcome {
-    let alert = |of: Side| connection.read_alerts().find(|(side, alert)| *side == of && !alert.is_warning());
     let end = &connection.end;
     let client_ended = [end.client.fin, end.client.reset].into_iter().flatten().min();
     let server_ended = [end.server.fin, end.server.reset].into_iter().flatten().min();
-    match (alert(Side::Client), alert(Side::Server), client_ended) {
-        (Some((_, alert)), ..) => Outcome::GaveUp(Some(alert)),
-        (None, Some((_, alert)), _) => Outcome::Refused(alert),
+    let alert = |of: Side| {
+        connection.alerts.iter().find_map(|alert| match alert.content {
+            AlertContent::Read(description) if alert.side == of && !description.is_warning() => {
+                Some((description, alert.at))
+            }
+            _ => None,
+        })
+    };
+    // Some take offence at an end without close_notify, when all is over.
+    let complaint = alert(Side::Client)
+        .filter(|(_, at)| !connection.is_established() || server_ended.is_none_or(|ended| *at < ended));
+    match (complaint, alert(Side::Server), client_ended) {
+        (Some((alert, _)), ..) => Outcome::GaveUp(Some(alert)),
+        (None, Some((alert, _)), _) => Outcome::Refused(alert),
         (None, None, _) if connection.is_established() => Outcome::Established,
         (None, None, Some(client)) if server_ended.is_none_or(|server| client <= server) => Outcome::GaveUp(None),
         _ => Outcome::Unfinished,

@@ -297,6 +297,25 @@ fn an_alert_of_parallel_connections_on_a_renewal() {
     assert_eq!(found(&[trial(Scenario::Renewal, alone)]), [(Name::InlineRenewalAborted, Severity::Problem)]);
 }
 
+/// What OpenSSL does: it says decode_error to an end without close_notify.
+#[test]
+fn an_alert_after_the_end_is_no_failure() {
+    let connections = || {
+        let mut connections = [full(0).issuing("a"), full(10).offering("a").resumed()];
+        for Made(connection) in &mut connections {
+            connection.end.server.fin = Some(at(connection.start.time.nanoseconds() + 8));
+        }
+        connections.map(|made| made.alerting(Description(50)))
+    };
+    let offended = trial(Scenario::UncleanClose, connections());
+    assert_eq!((verdict(&offended), found(&[offended])), (Verdict::Resumed, vec![]));
+    let mut earlier = connections();
+    earlier[1].0.alerts[0].at = at(17);
+    let failed = trial(Scenario::UncleanClose, earlier);
+    assert_eq!(verdict(&failed), Verdict::Alert(Description(50)));
+    assert_eq!(found(&[failed]), [(Name::HandshakeFailures, Severity::Problem)]);
+}
+
 #[test]
 fn what_a_client_does_with_a_renewed_ticket() {
     let after = |last: Made| {
@@ -317,6 +336,12 @@ fn what_a_client_does_with_a_renewed_ticket() {
     assert_eq!(verdict(&loses), Verdict::LosesSession);
     assert_eq!(found(&[loses]), [(Name::ClientLosesSession, Severity::Problem)]);
     assert_eq!(verdict(&after(full(40).offering("new").resumed())), Verdict::Resumed);
+    // Of tickets that came at once any will do.
+    for new in ["new 1", "new 2", "new 3"] {
+        let mut connections = healthy_renewal();
+        connections[5] = full(40).offering(new).resumed();
+        assert_eq!(verdict(&trial(Scenario::Renewal, connections)), Verdict::Resumed);
+    }
     // At once with the one that renewed it, it could not have the new one.
     assert_eq!(verdict(&after(full(21).offering("old").resumed().issuing("newer"))), Verdict::Resumed);
 }

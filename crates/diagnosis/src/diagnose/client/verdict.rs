@@ -191,19 +191,19 @@ fn sessions(reading: &Reading<'_>) -> Judgement {
     older(reading).or_else(|| empty(reading)).unwrap_or_else(|| resumed(reading))
 }
 
-/// A client that stays with what it had. Where it offers what is new as well, it is several.
+/// A client that stays with what it had. Where it offers what came in its place as well, it is several.
 fn older(reading: &Reading<'_>) -> Option<Judgement> {
-    let older: Vec<_> = reading.deeds.iter().filter(|deed| deed.offers_older()).collect();
-    let newer = reading.deeds.iter().any(
-        |deed| matches!((deed.offered, deed.newest), (Offered::Left(from), Some(newest)) if from == newest && from > 0),
-    );
-    let (last, first) = (older.last()?, older.first()?);
-    if newer || first.connection.version() >= Some(Version::TLS13) {
+    let deeds = &reading.deeds;
+    let older = deeds.iter().rfind(|deed| deed.replaced_by.is_some())?;
+    let is_replacement = |index| deeds.iter().any(|deed| deed.replaced_by == Some(index));
+    let newer = deeds.iter().any(|deed| matches!(deed.offered, Offered::Left(from) if is_replacement(from)));
+    let Offered::Left(from) = older.offered else { return None };
+    if newer || older.connection.version() >= Some(Version::TLS13) {
         return None;
     }
-    let Offered::Left(from) = last.offered else { return None };
-    let newest = last.newest? + 1;
-    let why = format!("connection {} offers what it has of connection {}, not of {newest}", last.number(), from + 1);
+    let (number, from, by) = (older.number(), from + 1, older.replaced_by? + 1);
+    let why =
+        format!("connection {number} offers what it has of connection {from}, which connection {by} had replaced");
     Some(Judgement::new(Verdict::KeepsOldSession, why))
 }
 

@@ -206,7 +206,7 @@ const DECODE_ERROR: [u8; 7] = [21, 3, 1, 0, 2, 2, 50];
 /// A ClientHello with large key shares and a ticket that holds a client's certificates; evidence of it is kept.
 const LONGEST_HELLO: usize = 20 << 10;
 /// For a handshake and a request: as long as somebody takes who types it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// For connections that are to be made at once, to have all begun: what a browser takes from one to the next, and more.
 const COMPANY: Duration = Duration::from_millis(250);
 /// For the end.
