@@ -38,8 +38,13 @@ next:            connect again, with the session of before
     );
     assert!(answers.starts_with(&expected), "{answers}");
     let verdicts = curl(&[&format!("https://{}/verdicts", doctor.page())]);
-    assert!(verdicts.starts_with("127.0.0.1: no problems in 1 of 10 scenarios\n  no-resumption "), "{verdicts}");
-    assert!(verdicts.contains("\n  session-ids      resumed         1 of 2 connections, TLSv1.2\n"), "{verdicts}");
+    assert!(
+        verdicts.starts_with(
+            "client 127.0.0.1\nno problems in 1 of 10 scenarios\n\nscenario         verdict         seen\n"
+        ),
+        "{verdicts}"
+    );
+    assert!(verdicts.contains("\nsession-ids      resumed         1 of 2 connections, TLSv1.2\n"), "{verdicts}");
     for arguments in [&["--header", "Accept: application/json", "/verdicts"][..], &["/verdicts.json"]] {
         let (path, arguments) = arguments.split_last().unwrap();
         let url = format!("https://{}{path}", doctor.page());
@@ -49,7 +54,7 @@ next:            connect again, with the session of before
     }
     curl(&["--request", "POST", &format!("https://{}/forget", doctor.page())]);
     let verdicts = curl(&[&format!("https://{}/verdicts", doctor.page())]);
-    assert!(verdicts.starts_with("127.0.0.1: has not connected\n"), "{verdicts}");
+    assert!(verdicts.starts_with("client 127.0.0.1\nhas not connected\n"), "{verdicts}");
 }
 
 #[test]
@@ -207,8 +212,13 @@ fn the_report_is_text_unless_json_is_asked_for() {
     let url = format!("https://{}/", doctor.address("no-resumption"));
     curl(&[&url, &url]);
     let finished = doctor.end_in_text();
-    let beginning =
-        "127.0.0.1: no problems in 1 of 10 scenarios\n  no-resumption    full, as it must be  2 connections\n";
+    let beginning = "\
+client 127.0.0.1
+no problems in 1 of 10 scenarios
+
+scenario         verdict              seen
+no-resumption    full, as it must be  2 connections
+";
     assert!(finished.stdout.starts_with(beginning), "{}", finished.stdout);
     assert_eq!(
         (DoctorClient::start_in_text().end_in_text().stdout.as_str(), finished.status),

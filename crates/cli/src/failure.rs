@@ -47,7 +47,7 @@ impl From<raincheck_control::Error> for Failure {
 impl From<raincheck_doctor::Error> for Failure {
     fn from(error: raincheck_doctor::Error) -> Self {
         match error {
-            raincheck_doctor::Error::Resolve { .. } => Self::Run(error.into()),
+            raincheck_doctor::Error::Resolve { .. } | raincheck_doctor::Error::System(_) => Self::Run(error.into()),
             _ => Self::Usage(error.into()),
         }
     }

@@ -1,16 +1,15 @@
 //! `raincheck doctor client`
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use raincheck_doctor::Error;
 use raincheck_doctor::probe::client::{self, Settings};
 use raincheck_edge::certificate::{Certificate, Certificates, throw_away};
 use raincheck_edge::config::listening_address;
 
+use super::output;
 use crate::failure::Failure;
 use crate::stderr::say;
 
@@ -51,12 +50,13 @@ impl Client {
             _ => throw_away(),
         };
         let settings = Settings { listen: self.listen, certificates, once: self.once };
-        let report = client::run(settings, |guide| say(guide.trim_end())).map_err(|error| match error {
-            Error::System(_) => Failure::Run(error.into()),
-            _ => Failure::Usage(error.into()),
-        })?;
-        let text = if self.json { format!("{}\n", report.json()) } else { report.text() };
-        std::io::stdout().write_all(text.as_bytes())?;
-        if report.has_problems() { Err(Failure::Findings) } else { Ok(()) }
+        let report = client::run(settings, |guide| say(guide.trim_end()))?;
+        let texts: Vec<_> = report.pages().iter().map(|page| page.text(output::paint())).collect();
+        match self.json {
+            true => output::print_json(&report.json())?,
+            false if texts.is_empty() => output::print("no client has connected\n")?,
+            false => output::print(&texts.join("\n"))?,
+        }
+        output::outcome(&report.findings())
     }
 }

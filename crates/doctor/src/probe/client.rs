@@ -90,14 +90,14 @@ struct Server {
 
 impl Listeners {
     async fn bind(address: SocketAddr) -> Result<Self, Error> {
+        // All addresses before the first socket: what cannot be is said before anything is open.
+        let wanted =
+            Scenario::ALL.into_iter().zip(1..).map(|(scenario, distance)| Ok((scenario, behind(address, distance)?)));
+        let wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
         let page = bind(address).await?;
-        let mut scenarios = Vec::with_capacity(Scenario::ALL.len());
-        for (scenario, distance) in Scenario::ALL.into_iter().zip(1_u16..) {
-            let port = match address.port() {
-                0 => 0,
-                first => first.checked_add(distance).ok_or(Error::NoRoomBehind(address))?,
-            };
-            scenarios.push((scenario, bind(SocketAddr::new(address.ip(), port)).await?));
+        let mut scenarios = Vec::with_capacity(wanted.len());
+        for (scenario, address) in wanted {
+            scenarios.push((scenario, bind(address).await?));
         }
         Ok(Self { page, scenarios })
     }
@@ -131,6 +131,15 @@ impl Ports {
         let found = self.scenarios.iter().find(|(served, _)| *served == scenario);
         found.map_or(self.page, |(_, address)| *address)
     }
+}
+
+/// The address so many ports behind `first`; where the system is to choose the port, it chooses this one too.
+fn behind(first: SocketAddr, distance: u16) -> Result<SocketAddr, Error> {
+    let port = match first.port() {
+        0 => 0,
+        port => port.checked_add(distance).ok_or(Error::NoRoomBehind(first))?,
+    };
+    Ok(SocketAddr::new(first.ip(), port))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use raincheck_diagnosis::diagnose::client::Trial;
+use raincheck_diagnosis::diagnose::client::{self, Trial};
 use raincheck_diagnosis::evidence::{Answer as Known, Connection, Kind, Offer};
 use serde_json::{Value, json};
 
 use super::request::Request;
 use super::visit::Seen;
 use super::{Ports, Server, guide, report};
+use crate::report::{Paint, finding_json};
 
 /// What is sent, as bytes.
 pub(super) struct Answer(pub(super) Vec<u8>);
@@ -24,7 +25,7 @@ pub(super) fn to(server: &Server, ip: IpAddr, seen: Seen<'_>, request: &Request)
         }
         ("GET" | "HEAD", "/verdicts.json") => json().to(request),
         ("GET" | "HEAD", "/verdicts") if request.accept.contains("application/json") => json().to(request),
-        ("GET" | "HEAD", "/verdicts") => Content::text(report::of_client(ip, &trials())).to(request),
+        ("GET" | "HEAD", "/verdicts") => Content::text(report::page(ip, &trials()).text(Paint::PLAIN)).to(request),
         ("GET" | "HEAD", "/image") => Content { kind: "image/svg+xml", body: IMAGE.to_owned() }.to(request),
         ("GET" | "HEAD", "/") => match seen {
             Some((place, connection)) => {
@@ -102,7 +103,8 @@ fn progress(trials: &[Trial], ports: &Ports) -> Value {
     };
     let scenarios: Vec<_> = trials.iter().map(scenario).collect();
     let done = scenarios.iter().all(|scenario| scenario["next"] == 0);
-    json!({ "done": done, "scenarios": scenarios, "findings": report::findings(trials) })
+    let findings: Vec<_> = client::findings(trials).iter().map(finding_json).collect();
+    json!({ "done": done, "scenarios": scenarios, "findings": findings })
 }
 
 /// What a connection was, what has been seen, and what to do next.

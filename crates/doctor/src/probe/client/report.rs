@@ -1,14 +1,14 @@
 //! What was found out, for people and for programs.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
-use raincheck_diagnosis::diagnose::client::{self, Trial};
+use raincheck_diagnosis::diagnose::client::{self, Judgement, Trial, Verdict};
 use raincheck_diagnosis::evidence::{Close, Connection, Kind, Offer};
-use raincheck_diagnosis::{Certainty, Finding, Severity, Side};
+use raincheck_diagnosis::{Finding, Severity, Side};
 use serde_json::{Value, json};
 
 use super::clients::Clients;
+use crate::report::{self, Cell, Mood, Page, Section, Table, finding_json};
 
 /// What was seen of all clients.
 #[derive(Debug)]
@@ -26,17 +26,9 @@ impl Report {
         self.clients.iter().flat_map(|(_, trials)| client::findings(trials)).collect()
     }
 
-    /// Whether anything is worth acting on.
-    pub fn has_problems(&self) -> bool {
-        self.findings().iter().any(|finding| finding.severity == Severity::Problem)
-    }
-
-    /// For people.
-    pub fn text(&self) -> String {
-        match self.clients.is_empty() {
-            true => "no client has connected\n".to_owned(),
-            false => self.clients.iter().map(|(ip, trials)| of_client(*ip, trials)).collect::<Vec<_>>().join("\n"),
-        }
+    /// For people: a page for each client.
+    pub fn pages(&self) -> Vec<Page> {
+        self.clients.iter().map(|(ip, trials)| page(*ip, trials)).collect()
     }
 
     /// For programs: `findings`, and each client's `scenarios`.
@@ -48,35 +40,45 @@ impl Report {
                 value
             })
         });
-        let findings: Vec<_> = self.findings().iter().map(finding).collect();
+        let findings: Vec<_> = self.findings().iter().map(finding_json).collect();
         json!({ "findings": findings, "scenarios": scenarios.collect::<Vec<_>>() })
     }
 }
 
 /// What was found out about one client.
-pub(super) fn of_client(ip: IpAddr, trials: &[Trial]) -> String {
+pub(super) fn page(ip: IpAddr, trials: &[Trial]) -> Page {
     let findings = client::findings(trials);
-    let tried = trials.iter().filter(|trial| !trial.connections.is_empty()).count();
-    let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
-    let verdict = match (tried, problems) {
-        (0, _) => "has not connected".to_owned(),
-        (_, 0) => format!("no problems in {tried} of {} scenarios", trials.len()),
-        (_, 1) => "1 problem".to_owned(),
-        (_, problems) => format!("{problems} problems"),
+    let row = |trial: &Trial| {
+        let Judgement { verdict, why } = trial.judge();
+        vec![trial.scenario.as_str().into(), Cell::new(mood(verdict), verdict.to_string()), why.into()]
     };
-    let mut text = format!("{ip}: {verdict}\n");
-    let rows: Vec<_> = trials.iter().map(|trial| (trial.scenario.as_str(), trial.judge())).collect();
-    let widest = rows.iter().map(|(_, judgement)| judgement.verdict.to_string().len()).max().unwrap_or_default();
-    for (scenario, judgement) in rows {
-        let _ = writeln!(text, "  {scenario:15}  {:widest$}  {}", judgement.verdict.to_string(), judgement.why);
-    }
-    findings.iter().for_each(|finding| text += &paragraph(finding));
-    text
+    let table = Table {
+        head: ["scenario", "verdict", "seen"].map(String::from).into(),
+        rows: trials.iter().map(row).collect(),
+    };
+    let sections = vec![Section { table, ..Section::default() }];
+    Page { subject: format!("client {ip}"), verdict: verdict(trials, &findings), sections, findings }
 }
 
-/// What was found out about one client, for programs.
-pub(super) fn findings(trials: &[Trial]) -> Value {
-    client::findings(trials).iter().map(finding).collect()
+fn verdict(trials: &[Trial], findings: &[Finding]) -> report::Verdict {
+    let tried = trials.iter().filter(|trial| !trial.connections.is_empty()).count();
+    let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+    let (mood, text) = match (tried, problems) {
+        (0, _) => (Mood::Odd, "has not connected".to_owned()),
+        (_, 0) => (Mood::Good, format!("no problems in {tried} of {} scenarios", trials.len())),
+        (_, 1) => (Mood::Bad, "1 problem".to_owned()),
+        (_, problems) => (Mood::Bad, format!("{problems} problems")),
+    };
+    report::Verdict { mood, text }
+}
+
+fn mood(verdict: Verdict) -> Mood {
+    match verdict {
+        Verdict::Full | Verdict::Resumed => Mood::Good,
+        Verdict::NotDetermined => Mood::Faint,
+        Verdict::KeepsOldSession | Verdict::NeverOffers => Mood::Odd,
+        Verdict::AbortedAfterRenewal | Verdict::FellBack(_) | Verdict::Alert(_) | Verdict::LosesSession => Mood::Bad,
+    }
 }
 
 /// A scenario, for programs.
@@ -90,42 +92,6 @@ pub(super) fn scenario(trial: &Trial) -> Value {
         "said": judgement.verdict.to_string(),
         "why": judgement.why,
         "connections": connections.iter().map(|each| connection(each, &connections[0])).collect::<Vec<_>>(),
-    })
-}
-
-fn paragraph(finding: &Finding) -> String {
-    let Finding { name, severity, summary, evidence, cost, remedy, .. } = finding;
-    let mut text = format!("\n{}: {name}: {summary}\n", severity_name(*severity));
-    evidence.iter().for_each(|seen| text += &format!("  seen: {seen}\n"));
-    if !cost.is_empty() {
-        text += &format!("  cost: {cost}\n");
-    }
-    remedy.iter().for_each(|remedy| text += &format!("  {}: {}\n", remedy.product, remedy.change));
-    text
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Problem => "problem",
-        Severity::Note => "note",
-    }
-}
-
-fn finding(finding: &Finding) -> Value {
-    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers } = finding;
-    let remedy = remedy.iter().map(|remedy| json!({ "product": remedy.product.to_string(), "change": remedy.change }));
-    json!({
-        "name": name.as_str(),
-        "severity": severity_name(*severity),
-        "certainty": match certainty {
-            Certainty::Seen => "seen",
-            Certainty::Inferred => "inferred",
-        },
-        "summary": summary,
-        "evidence": evidence,
-        "cost": cost,
-        "remedy": remedy.collect::<Vec<_>>(),
-        "peers": peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
