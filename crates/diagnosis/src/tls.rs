@@ -6,6 +6,7 @@
 
 mod cursor;
 mod direction;
+mod expand;
 mod hello;
 mod ja4;
 mod key_log;
@@ -20,5 +21,6 @@ mod sizes;
 mod start;
 
 pub use cursor::Cursor;
+pub use expand::expand_label;
 pub use key_log::{BadLines, KeyLog};
 pub use reader::Reader;

@@ -1,10 +1,11 @@
 //! Opens the records of one side with the keys that follow from a secret.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
+use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType};
 use aws_lc_rs::tls_prf::{self, P_SHA256, P_SHA384};
 use zeroize::Zeroizing;
 
+use super::expand::expand_label;
 use super::record::Header;
 use crate::Side;
 
@@ -38,8 +39,8 @@ impl Opener {
         let mut key = Zeroizing::new([0; 32]);
         let key = key.get_mut(..aead.key_len())?;
         let mut iv = [0; 12];
-        expand_label(hash, secret, b"key", key)?;
-        expand_label(hash, secret, b"iv", &mut iv)?;
+        expand_label(hash, secret, b"key", &[], key)?;
+        expand_label(hash, secret, b"iv", &[], &mut iv)?;
         let secret = Zeroizing::new(secret.to_vec());
         Some(Self { key: bind(aead, key)?, iv, scheme: Scheme::Tls13, secret, suite })
     }
@@ -74,7 +75,7 @@ impl Opener {
     pub(super) fn next(&self) -> Option<Self> {
         let (_, hash) = cipher13(self.suite)?;
         let mut secret = Zeroizing::new(vec![0; self.secret.len()]);
-        expand_label(hash, &self.secret, b"traffic upd", &mut secret)?;
+        expand_label(hash, &self.secret, b"traffic upd", &[], &mut secret)?;
         Self::tls13(self.suite, &secret)
     }
 
@@ -120,21 +121,6 @@ fn bind(aead: &'static Algorithm, key: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(aead, key).ok().map(LessSafeKey::new)
 }
 
-/// HKDF-Expand-Label with an empty context (RFC 8446 §7.1).
-fn expand_label(hash: hkdf::Algorithm, secret: &[u8], label: &[u8], out: &mut [u8]) -> Option<()> {
-    struct Length(usize);
-    impl KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    // length 2 | length of the label 1 | label | length of the context 1
-    let length = u16::try_from(out.len()).ok()?.to_be_bytes();
-    let label_length = [u8::try_from(PREFIX.len() + label.len()).ok()?];
-    let info = [&length[..], &label_length, PREFIX, label, &[0]];
-    Prk::new_less_safe(hash, secret).expand(&info, Length(out.len())).ok()?.fill(out).ok()
-}
-
 /// The cipher suites of TLS 1.3 (RFC 8446 §B.4), but for CCM's.
 fn cipher13(suite: u16) -> Option<(&'static Algorithm, hkdf::Algorithm)> {
     match suite {
@@ -159,5 +145,4 @@ fn cipher12(suite: u16) -> Option<(&'static Algorithm, &'static tls_prf::Algorit
     }
 }
 
-const PREFIX: &[u8] = b"tls13 ";
 const TAG: usize = 16;

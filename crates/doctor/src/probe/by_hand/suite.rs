@@ -1,9 +1,10 @@
 //! The cipher suites of TLS 1.3, and the key schedule (RFC 8446 §7.1) over the hash of each.
 
+use aws_lc_rs::aead::{self, AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305};
 use aws_lc_rs::digest::{self, SHA256, SHA384, digest};
-use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
+use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384};
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384};
-use aws_lc_rs::{aead, aead::AES_128_GCM, aead::AES_256_GCM, aead::CHACHA20_POLY1305};
+use raincheck_diagnosis::tls::expand_label;
 
 /// A cipher suite.
 pub(super) struct Suite {
@@ -83,29 +84,13 @@ impl Suite {
         hmac::sign(&hmac::Key::new(self.hmac, &key), self.hash(transcript).as_ref())
     }
 
-    /// HKDF-Expand-Label: length 2 | label, with its length | context, with its length.
+    /// HKDF-Expand-Label.
     pub(super) fn expand(&self, secret: &Secret, label: &str, context: &[u8], out: &mut [u8]) {
-        let length = u16::try_from(out.len()).expect("no longer than a hash").to_be_bytes();
-        let short = |length: usize| [u8::try_from(length).expect("a label, a nonce or a hash has 255 bytes at most")];
-        let label_length = short(PREFIX.len() + label.len());
-        let context_length = short(context.len());
-        let info = [&length[..], &label_length, PREFIX, label.as_bytes(), &context_length, context];
-        let expanded = Prk::new_less_safe(self.hkdf, &secret.0);
-        let expanded = expanded.expand(&info, Length(out.len())).expect("less than 255 blocks");
-        expanded.fill(out).expect("the length that was asked for");
+        expand_label(self.hkdf, &secret.0, label.as_bytes(), context, out)
+            .expect("a label, a nonce or a hash has 255 bytes at most, and what is asked for is no longer than a hash");
     }
 
     fn extract(&self, salt: &[u8], material: &[u8]) -> Secret {
         Secret(hmac::sign(&hmac::Key::new(self.hmac, salt), material).as_ref().into())
     }
 }
-
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-const PREFIX: &[u8] = b"tls13 ";
