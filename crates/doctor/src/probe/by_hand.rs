@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use raincheck_diagnosis::evidence::{Connection, Failure, Stage};
 use raincheck_diagnosis::tcp::{Conversation, Opening};
-use raincheck_diagnosis::tls::Reader;
+use raincheck_diagnosis::tls::{KeyLog, Reader};
 use raincheck_diagnosis::{Moment, Side};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -143,6 +143,8 @@ impl ByHand {
 /// A connection in the making, and the reader that sees it.
 struct Line {
     reader: Reader,
+    /// The connection's secrets, by which the reader sees its tickets.
+    log: KeyLog,
     patience: Duration,
 }
 
@@ -151,7 +153,8 @@ impl Line {
         // Until there is a connection, there is no address of ours.
         let nowhere = std::net::SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let opening = Opening { client: nowhere, server: target.address, at: now(), from_the_start: true };
-        Self { reader: Reader::new(opening), patience }
+        let log = KeyLog::growing();
+        Self { reader: Reader::with_key_log(opening, log.clone()), log, patience }
     }
 
     /// Connects, and has the client talk: what became of it, and what kept it from more.
@@ -161,7 +164,7 @@ impl Line {
         if let Some(protocol) = starttls {
             protocol.start(&mut tcp, &mut self.reader, &server_name.to_str(), patience).await?;
         }
-        let mut client = Client::start(&server_name, ask, ticket, now())?;
+        let mut client = Client::start(&server_name, ask, ticket, now(), self.log.clone())?;
         let failure = self.talk(&mut tcp, &mut client, &request, listen).await.err();
         Ok((client, failure))
     }
@@ -172,7 +175,8 @@ impl Line {
         let tcp = connecting.map_err(|_| Failure::TimedOut(Stage::Connecting))?.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         let client = tcp.local_addr().map_err(unreachable)?;
-        self.reader = Reader::new(Opening { client, server: target.address, at: now(), from_the_start: true });
+        let opening = Opening { client, server: target.address, at: now(), from_the_start: true };
+        self.reader = Reader::with_key_log(opening, self.log.clone());
         Ok(tcp)
     }
 

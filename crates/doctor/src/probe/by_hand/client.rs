@@ -4,6 +4,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
 use raincheck_diagnosis::Moment;
 use raincheck_diagnosis::evidence::{Description, Failure, Version};
+use raincheck_diagnosis::tls::KeyLog;
 use rustls::pki_types::ServerName;
 
 use super::cipher::{Cipher, content, header};
@@ -28,6 +29,8 @@ pub(super) struct Client {
     receiving: Option<Cipher>,
     sending: Option<Cipher>,
     seen: Seen,
+    random: [u8; 32],
+    log: KeyLog,
 }
 
 /// What the server has said up to now.
@@ -68,11 +71,13 @@ struct Handshake {
 
 impl Client {
     /// A connection to `server_name` that begins with a ClientHello. `ticket` is offered, however often it was before.
+    /// `log` gets the secrets.
     pub(super) fn start(
         server_name: &ServerName<'static>,
         ask: Option<Ask>,
         ticket: Option<Ticket>,
         now: Moment,
+        log: KeyLog,
     ) -> Result<Self, Failure> {
         let no_randomness = |_| Failure::Protocol("this machine has no randomness to give".to_owned());
         let (shares, public) = Shares::generate().map_err(no_randomness)?;
@@ -93,6 +98,8 @@ impl Client {
             receiving: None,
             sending: None,
             seen: Seen::default(),
+            random,
+            log,
         };
         client.send(content::HANDSHAKE, &hello);
         client.transcript = hello;
@@ -270,8 +277,8 @@ impl Client {
         let (group, share) = hello.share.ok_or_else(|| broken("its ServerHello has no key share"))?;
         let shared = shares.agree(group, share).ok_or_else(|| broken("its key share is of no use"))?;
         let secret = suite.next(&suite.early(psk), Some(&shared));
-        let client = suite.derive(&secret, "c hs traffic", &self.transcript);
-        let server = suite.derive(&secret, "s hs traffic", &self.transcript);
+        let client = self.traffic(suite, &secret, "c hs traffic", "CLIENT_HANDSHAKE_TRAFFIC_SECRET");
+        let server = self.traffic(suite, &secret, "s hs traffic", "SERVER_HANDSHAKE_TRAFFIC_SECRET");
         self.receiving = Some(Cipher::new(suite, &server));
         Ok(Phase::Handshake(Handshake { suite, secret, client, server, requested: None }))
     }
@@ -283,8 +290,8 @@ impl Client {
             .map_err(|_| broken("its Finished does not go with the handshake"))?;
         self.transcript.extend_from_slice(whole);
         let secret = suite.next(&secret, None);
-        let sending = suite.derive(&secret, "c ap traffic", &self.transcript);
-        let receiving = suite.derive(&secret, "s ap traffic", &self.transcript);
+        let sending = self.traffic(suite, &secret, "c ap traffic", "CLIENT_TRAFFIC_SECRET_0");
+        let receiving = self.traffic(suite, &secret, "s ap traffic", "SERVER_TRAFFIC_SECRET_0");
 
         let mut flight = Vec::new();
         if let Some(context) = requested {
@@ -304,6 +311,13 @@ impl Client {
         let resumption = suite.derive(&secret, "res master", &self.transcript);
         self.transcript = Vec::new();
         Ok(Phase::Open { suite, resumption })
+    }
+
+    /// Derives the secret of one direction, which a key log has under the name `logged`.
+    fn traffic(&self, suite: &Suite, secret: &Secret, label: &str, logged: &str) -> Secret {
+        let derived = suite.derive(secret, label, &self.transcript);
+        self.log.add(logged, &self.random, derived.expose_bytes());
+        derived
     }
 
     /// Puts `plain` into as many records as it takes.

@@ -26,6 +26,9 @@ async fn a_session_is_resumed_with_each_suite() {
         assert_eq!((&full.answer[..], full.closed), (&b"hello"[..], true));
         assert_eq!(full.connection.kind(), Kind::Full);
         assert_eq!(full.tickets.len(), 2);
+        // Whoever reads the connection from outside sees the same tickets.
+        let read: Vec<&[u8]> = full.connection.tickets.iter().map(|new| &new.ticket[..]).collect();
+        assert_eq!(read, full.tickets.iter().map(Ticket::as_bytes).collect::<Vec<_>>());
         for ticket in &full.tickets {
             assert_eq!(ticket.lifetime(), Duration::from_secs(12 * 60 * 60));
             let resumed = ask(&target, Some(ticket)).await;
