@@ -2,12 +2,16 @@
 //! session, one after the other and at once; and whether its key can be guessed.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use raincheck_diagnosis::evidence::Kind;
 use raincheck_diagnosis::weak::{self, Guess, Proof};
 use raincheck_doctor::probe::by_hand::Outcome;
 use raincheck_doctor::probe::{Ask, ByHand, Target, Ticket};
+use raincheck_tests::address;
 use raincheck_tests::backend::gnutls::Gnutls;
 use raincheck_tests::backend::haproxy::Haproxy;
 use raincheck_tests::backend::java::{Api, Jvm};
@@ -17,6 +21,7 @@ use raincheck_tests::backend::{Backend, Resumption};
 use raincheck_tests::client::Version;
 use raincheck_tests::java::Release;
 use raincheck_tests::key_file::Key;
+use raincheck_tests::pki::Identity;
 use raincheck_tests::require;
 use raincheck_tests::site::{NAME, Site};
 
@@ -53,6 +58,20 @@ async fn one_ticket_resumes_as_many_sessions_as_it_is_offered_for() {
 }
 
 #[tokio::test]
+async fn a_cookie_is_given_back() {
+    require!("openssl");
+    let site = Site::new();
+    let openssl = Stateless::start(&site.certificate);
+    let target = Target::resolve(&openssl.address.to_string(), Some(NAME)).await.unwrap().remove(0);
+    let plan = ByHand { listen: Duration::from_millis(200), ..ByHand::new(&target) };
+    let full = plan.clone().run(&target).await;
+    assert_eq!((&full.failure, full.resumed), (&None, Some(false)));
+    assert!(full.connection.retry.is_some());
+    let resumed = ByHand { ticket: Some(full.tickets[0].clone()), ..plan }.run(&target).await;
+    expect_resumed("OpenSSL", &resumed); // and asks no more
+}
+
+#[tokio::test]
 async fn a_key_of_zeros_is_guessed_and_a_random_one_is_not() {
     require!("openssl", "nginx", "kill");
     let site = Site::new();
@@ -61,6 +80,34 @@ async fn a_key_of_zeros_is_guessed_and_a_random_one_is_not() {
         let full = visit(&target(&nginx).await, None).await;
         let guessed = weak::guess(full.tickets[0].as_bytes()).map(|guessed| (guessed.key, guessed.proof));
         assert_eq!(guessed, found.then_some((Guess::Constant(0), Proof::Mac)), "{} bytes", key.bytes().len());
+    }
+}
+
+/// An `openssl s_server` that asks every client for another ClientHello, to have a cookie back. It answers nothing, and lives for
+/// as long as its standard input does.
+struct Stateless {
+    address: SocketAddr,
+    process: Child,
+}
+
+impl Stateless {
+    fn start(identity: &Identity) -> Self {
+        let address = address::unused();
+        let mut command = Command::new("openssl");
+        command.args(["s_server", "-stateless", "-tls1_3", "-accept", &address.to_string()]);
+        command.arg("-cert").arg(&identity.chain).arg("-key").arg(&identity.key);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let mut said = BufReader::new(process.stdout.as_mut().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap() == "ACCEPT"));
+        Self { address, process }
+    }
+}
+
+impl Drop for Stateless {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

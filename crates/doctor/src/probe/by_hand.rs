@@ -2,7 +2,7 @@
 //! (RFC 9149).
 //!
 //! It takes any certificate: who the server is, other probes have verified, and nothing secret is said. It shows a key share in
-//! each group that it offers, so that hardly any server asks for another ClientHello; of one that does, and of a KeyUpdate, it makes
+//! each group that it offers, so that a server asks for another ClientHello only to have a cookie back; of a KeyUpdate it makes
 //! nothing.
 
 mod cipher;

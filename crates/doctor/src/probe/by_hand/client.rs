@@ -11,7 +11,7 @@ use super::cipher::{Cipher, content, header};
 use super::message::{
     ClientHello, NewSessionTicket, ServerHello, binders_length, expected_tickets, kind, message, request_context,
 };
-use super::share::Shares;
+use super::share::{Public, Shares};
 use super::suite::{Secret, Suite};
 use super::{Ask, Ticket};
 use crate::probe::quote::quote;
@@ -51,13 +51,24 @@ pub(super) struct Seen {
 /// How far the connection is, with what may be used there.
 enum Phase {
     /// A ServerHello is waited for.
-    Hello { shares: Shares, offered: Option<Ticket> },
+    Hello(Box<Greeting>),
     /// The rest of the server's flight is waited for.
     Handshake(Handshake),
     /// Both sides have finished.
     Open { suite: &'static Suite, resumption: Secret },
     /// Something went wrong.
     Over,
+}
+
+/// What a ClientHello is made of, the first and after a HelloRetryRequest the second.
+struct Greeting {
+    server_name: ServerName<'static>,
+    shares: Shares,
+    public: Public,
+    ask: Option<Ask>,
+    ticket: Option<Ticket>,
+    /// What a HelloRetryRequest wants to have back, and the suite that it names.
+    retry: Option<(Vec<u8>, u16)>,
 }
 
 struct Handshake {
@@ -83,14 +94,10 @@ impl Client {
         let (shares, public) = Shares::generate().map_err(no_randomness)?;
         let mut random = [0; 32];
         rand::fill(&mut random).map_err(no_randomness)?;
-        let offered = ticket.as_ref().map(|ticket| (ticket, ticket.shown_age(now)));
-        let hello = ClientHello { random: &random, server_name, shares: &public, ask, ticket: offered };
-        let mut hello = hello.encode();
-        if let Some(ticket) = &ticket {
-            bind(&mut hello, ticket);
-        }
+        let server_name = server_name.clone();
+        let greeting = Box::new(Greeting { server_name, shares, public, ask, ticket, retry: None });
         let mut client = Self {
-            phase: Phase::Hello { shares, offered: ticket },
+            phase: Phase::Over,
             transcript: Vec::new(),
             incoming: Vec::new(),
             messages: Vec::new(),
@@ -101,8 +108,8 @@ impl Client {
             random,
             log,
         };
-        client.send(content::HANDSHAKE, &hello);
-        client.transcript = hello;
+        client.greet(&greeting, now);
+        client.phase = Phase::Hello(greeting);
         Ok(client)
     }
 
@@ -187,7 +194,7 @@ impl Client {
 
     fn no_record(&self, bytes: &[u8]) -> Failure {
         match self.phase {
-            Phase::Hello { .. } => Failure::NotTls(quote(bytes)),
+            Phase::Hello(_) => Failure::NotTls(quote(bytes)),
             _ => broken("it sent what is no record"),
         }
     }
@@ -221,9 +228,14 @@ impl Client {
     fn message(&mut self, whole: &[u8], now: Moment) -> Result<(), Failure> {
         let (kind, body) = (whole[0], &whole[4..]);
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Over), kind) {
-            (Phase::Hello { shares, offered }, kind::SERVER_HELLO) => {
-                self.transcript.extend_from_slice(whole);
-                self.server_hello(body, shares, offered)?
+            (Phase::Hello(greeting), kind::SERVER_HELLO) => {
+                let hello = ServerHello::parse(body).ok_or_else(|| broken("its ServerHello makes no sense"))?;
+                if hello.is_retry {
+                    self.retry(whole, &hello, greeting, now)?
+                } else {
+                    self.transcript.extend_from_slice(whole);
+                    self.server_hello(&hello, *greeting)?
+                }
             }
             (Phase::Handshake(handshake), kind::FINISHED) => self.finished(whole, handshake)?,
             (Phase::Handshake(mut handshake), _) => {
@@ -257,17 +269,56 @@ impl Client {
         Ok(())
     }
 
-    fn server_hello(&mut self, body: &[u8], shares: Shares, offered: Option<Ticket>) -> Result<Phase, Failure> {
-        let hello = ServerHello::parse(body).ok_or_else(|| broken("its ServerHello makes no sense"))?;
-        if hello.is_retry {
-            return Err(Failure::Protocol(
-                "it asks for another ClientHello, which this probe does not send".to_owned(),
-            ));
+    /// Says hello.
+    fn greet(&mut self, greeting: &Greeting, now: Moment) {
+        let Greeting { server_name, public, ask, ticket, retry, .. } = greeting;
+        let hello = ClientHello {
+            random: &self.random,
+            server_name,
+            shares: public,
+            ask: *ask,
+            cookie: retry.as_ref().map(|(cookie, _)| &cookie[..]),
+            ticket: ticket.as_ref().map(|ticket| (ticket, ticket.shown_age(now))),
+        };
+        let start = self.transcript.len();
+        self.transcript.extend(hello.encode());
+        if let Some(ticket) = ticket {
+            bind(&mut self.transcript, ticket);
         }
+        let hello = self.transcript[start..].to_vec();
+        self.send(content::HANDSHAKE, &hello);
+    }
+
+    /// A HelloRetryRequest, for a cookie: there is a share of every group that was offered (RFC 8446 §4.1.4).
+    fn retry(
+        &mut self,
+        whole: &[u8],
+        hello: &ServerHello<'_>,
+        mut greeting: Box<Greeting>,
+        now: Moment,
+    ) -> Result<Phase, Failure> {
+        let cookie = match (hello.cookie, &greeting.retry) {
+            (Some(cookie), None) => cookie.to_vec(),
+            _ => return Err(broken("it asks for another ClientHello, and has all that one could tell")),
+        };
+        let suite = Suite::find(hello.suite).ok_or_else(|| broken("it chose a suite that was not offered"))?;
+        greeting.ticket.take_if(|ticket| !suite.resumes(ticket.suite));
+        greeting.retry = Some((cookie, suite.id));
+        // Of the first ClientHello, its hash is left (RFC 8446 §4.4.1).
+        self.transcript = message(kind::MESSAGE_HASH, suite.hash(&self.transcript).as_ref());
+        self.transcript.extend_from_slice(whole);
+        self.greet(&greeting, now);
+        Ok(Phase::Hello(greeting))
+    }
+
+    fn server_hello(&mut self, hello: &ServerHello<'_>, greeting: Greeting) -> Result<Phase, Failure> {
+        let Greeting { shares, ticket: offered, retry, .. } = greeting;
         if hello.version != Version::TLS13 {
             return Err(Failure::Version(hello.version));
         }
-        let suite = Suite::find(hello.suite).ok_or_else(|| broken("it chose a suite that was not offered"))?;
+        let suite = Suite::find(hello.suite)
+            .filter(|suite| retry.is_none_or(|(_, named)| suite.id == named))
+            .ok_or_else(|| broken("it chose a suite that was not offered"))?;
         let psk = match (hello.ticket, &offered) {
             (None, _) => None,
             (Some(0), Some(ticket)) if suite.resumes(ticket.suite) => Some(&ticket.psk),
@@ -332,14 +383,14 @@ impl Client {
     }
 }
 
-/// Puts the binder of `ticket` at the end of the ClientHello (RFC 8446 §4.2.11.2).
-fn bind(hello: &mut [u8], ticket: &Ticket) {
+/// Puts the binder of `ticket` at the end of `transcript`, which ends with a ClientHello (RFC 8446 §4.2.11.2).
+fn bind(transcript: &mut [u8], ticket: &Ticket) {
     let Ticket { suite, psk, .. } = ticket;
     let key = suite.derive(&suite.early(Some(psk)), "res binder", &[]);
-    let (covered, _) = hello.split_at(hello.len() - binders_length(ticket));
+    let (covered, _) = transcript.split_at(transcript.len() - binders_length(ticket));
     let binder = suite.verify_data(&key, covered);
-    let start = hello.len() - suite.hash_length();
-    hello[start..].copy_from_slice(binder.as_ref());
+    let start = transcript.len() - suite.hash_length();
+    transcript[start..].copy_from_slice(binder.as_ref());
 }
 
 /// How long the message is that `bytes` begin with, header included.

@@ -19,6 +19,7 @@ pub(super) mod kind {
     pub(in super::super) const CERTIFICATE_REQUEST: u8 = 13;
     pub(in super::super) const CERTIFICATE_VERIFY: u8 = 15;
     pub(in super::super) const FINISHED: u8 = 20;
+    pub(in super::super) const MESSAGE_HASH: u8 = 254;
 }
 
 /// A handshake message: type 1 | length 3 | body.
@@ -34,6 +35,8 @@ pub(super) struct ClientHello<'a> {
     /// Group and public key.
     pub(super) shares: &'a [(u16, Vec<u8>)],
     pub(super) ask: Option<Ask>,
+    /// What a HelloRetryRequest wants to have back.
+    pub(super) cookie: Option<&'a [u8]>,
     /// A ticket, with its age as it is shown.
     pub(super) ticket: Option<(&'a Ticket, u32)>,
 }
@@ -71,6 +74,9 @@ impl ClientHello<'_> {
         if let Some(Ask { new_session, resumption }) = self.ask {
             add(extension::TICKET_REQUEST, &[new_session, resumption]);
         }
+        if let Some(cookie) = self.cookie {
+            add(extension::COOKIE, &vec16(cookie));
+        }
         if let Some((ticket, age)) = self.ticket {
             let identity = [&vec16(&ticket.ticket)[..], &age.to_be_bytes()].concat();
             let binders = vec![0; binders_length(ticket) - 3];
@@ -95,6 +101,8 @@ pub(super) struct ServerHello<'a> {
     pub(super) suite: u16,
     /// Group and public key.
     pub(super) share: Option<(u16, &'a [u8])>,
+    /// What is to come back in the next ClientHello.
+    pub(super) cookie: Option<&'a [u8]>,
     /// Which of the tickets that were offered it took.
     pub(super) ticket: Option<u16>,
 }
@@ -102,7 +110,8 @@ pub(super) struct ServerHello<'a> {
 impl<'a> ServerHello<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(body);
-        let mut hello = Self { is_retry: false, version: Version(cursor.u16()?), suite: 0, share: None, ticket: None };
+        let version = Version(cursor.u16()?);
+        let mut hello = Self { is_retry: false, version, suite: 0, share: None, cookie: None, ticket: None };
         hello.is_retry = cursor.take(32)? == RETRY;
         cursor.vec8()?; // legacy_session_id_echo
         hello.suite = cursor.u16()?;
@@ -112,6 +121,7 @@ impl<'a> ServerHello<'a> {
             match kind {
                 extension::SUPPORTED_VERSIONS => hello.version = Version(content.u16()?),
                 extension::KEY_SHARE if !hello.is_retry => hello.share = Some((content.u16()?, content.vec16()?)),
+                extension::COOKIE => hello.cookie = Some(content.vec16()?),
                 extension::PRE_SHARED_KEY => hello.ticket = Some(content.u16()?),
                 _ => {}
             }
@@ -167,6 +177,7 @@ mod extension {
     pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(super) const PRE_SHARED_KEY: u16 = 41;
     pub(super) const SUPPORTED_VERSIONS: u16 = 43;
+    pub(super) const COOKIE: u16 = 44;
     pub(super) const PSK_KEY_EXCHANGE_MODES: u16 = 45;
     pub(super) const KEY_SHARE: u16 = 51;
     pub(super) const TICKET_REQUEST: u16 = 58;

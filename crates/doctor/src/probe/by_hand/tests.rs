@@ -105,7 +105,9 @@ async fn whether_a_request_for_tickets_is_heeded_is_found_out() {
 fn a_request_for_tickets_is_written_and_its_answer_read() {
     let shares = [(0x001d, vec![5; 32])];
     let name = ServerName::try_from("localhost").unwrap();
-    let hello = |ask| ClientHello { random: &[7; 32], server_name: &name, shares: &shares, ask, ticket: None }.encode();
+    let hello = |ask| {
+        ClientHello { random: &[7; 32], server_name: &name, shares: &shares, ask, cookie: None, ticket: None }.encode()
+    };
     let request = [0, 58, 0, 2, 4, 2];
     let has_request = |hello: Vec<u8>| hello.windows(request.len()).any(|window| window == request);
     assert!(has_request(hello(Some(Ask { new_session: 4, resumption: 2 }))));
@@ -160,6 +162,11 @@ async fn what_is_no_tls_13_is_told() {
             Failure::Protocol("it sent a handshake message of type 14, which was not due".to_owned()),
         ),
         (b"\x16\x03\x03\x00\x04\x02\xff\xff\xff", Failure::Protocol("it sent a handshake without end".to_owned())),
+        (
+            // HelloRetryRequest, without a cookie
+            b"\x16\x03\x03\x00\x32\x02\0\0\x2e\x03\x03\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c\0\x13\x01\0\0\x06\0\x2b\0\x02\x03\x04",
+            Failure::Protocol("it asks for another ClientHello, and has all that one could tell".to_owned()),
+        ),
         (
             b"\x16\x03\x03\x00\x2a\x02\0\0\x26\x03\x03a random of thirty-two bytes, no\0\xc0\x2f\0",
             Failure::Version(Version::TLS12),
