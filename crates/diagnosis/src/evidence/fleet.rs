@@ -39,6 +39,8 @@ pub enum Gives {
     Nothing,
     /// None, for it does not speak the version.
     NotSpoken,
+    /// None that were seen, and nothing was said that the server could have answered, and sent them with.
+    NothingSaid,
     /// None that were seen, for the connection came to less than it should.
     Unknown(Failure),
 }
@@ -150,13 +152,15 @@ impl Reply {
 }
 
 impl Gives {
-    /// What a connection that was to bring sessions this way shows; `gained` says how many it did.
-    pub fn of(way: Way, gained: usize, connection: &Connection, failure: Option<&Failure>) -> Self {
+    /// What a connection that was to bring sessions this way shows; `gained` says how many it did, and `said` whether
+    /// anything was said on it.
+    pub fn of(way: Way, gained: usize, said: bool, connection: &Connection, failure: Option<&Failure>) -> Self {
         match failure {
             _ if gained > 0 => Self::Sessions,
             Some(failure) if declines(connection, failure, way.version()) => Self::NotSpoken,
             // In TLS 1.3 tickets may wait for the answer; in TLS 1.2 all there is came with the handshake.
             Some(failure) if way == Way::Psk || !connection.is_established() => Self::Unknown(failure.clone()),
+            None if way == Way::Psk && !said => Self::NothingSaid,
             _ => Self::Nothing,
         }
     }

@@ -5,15 +5,15 @@
 mod plan;
 mod psks;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use raincheck_diagnosis::Timestamp;
 use raincheck_diagnosis::evidence::{Ask, Connection, Failure, Fleet, Gives, KeyName, Node, Reply, Way, Ways};
 use rustls::pki_types::ServerName;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Attempt, Offer, Outcome, Session, Speech, Target, Trust, Versions};
+use super::clock;
+use super::{Attempt, Offer, Outcome, Protocol, Session, Speech, Target, Trust, Versions};
 use plan::{Plan, Step, Task};
 use psks::Psks;
 
@@ -24,7 +24,10 @@ pub struct FleetProbe {
     pub targets: Vec<Target>,
     /// Whom to trust.
     pub trust: Trust,
-    /// What to say to a node, so that it sends its TLS 1.3 tickets; a request of HTTP where that is `None`.
+    /// What is spoken before TLS begins, if anything.
+    pub starttls: Option<Protocol>,
+    /// What to say to a node, so that it sends its TLS 1.3 tickets: nothing where that is empty; where it is `None`, what
+    /// goes with the protocol, which is HTTP if there is no other.
     pub request: Option<Vec<u8>>,
     /// How long after the first time nodes are asked again; they are not where that is nothing.
     pub wait: Duration,
@@ -126,16 +129,14 @@ impl Errand {
             (Some(session), Way::SessionId) => Offer::SessionId(session),
             (Some(session), Way::Psk | Way::Ticket) => Offer::Session(session),
         };
-        let FleetProbe { targets, trust, request, .. } = &self.probe;
+        let FleetProbe { targets, trust, starttls, request, .. } = &self.probe;
         let (target, trust, server_name) = (targets[node].clone(), trust.clone(), targets[named].server_name.clone());
-        let speech = if speaks {
-            let request = request.clone().unwrap_or_else(|| http(&server_name));
-            Speech::Ask { after: Duration::ZERO, request }
-        } else {
-            Speech::Nothing(Duration::ZERO)
+        let speech = match speaks.then(|| request.clone().unwrap_or_else(|| greeting(*starttls, &server_name))) {
+            Some(request) if !request.is_empty() => Speech::Ask { after: Duration::ZERO, request },
+            _ => Speech::Nothing(Duration::ZERO),
         };
         let versions = if way == Way::Psk { Versions::Tls13 } else { Versions::Tls12 };
-        let attempt = Attempt { server_name, offer, speech, ..Attempt::new(&target, versions) };
+        let attempt = Attempt { server_name, starttls: *starttls, offer, speech, ..Attempt::new(&target, versions) };
         async move { Done { node, step, suite, outcome: attempt.run(&target, &trust).await } }
     }
 
@@ -163,14 +164,24 @@ impl Errand {
                     self.fleet.nodes[issuer].key_names.psk.note(name);
                 }
                 self.plan.replied(node, task, &reply, now);
-                self.fleet.asks.push(Ask { way, issuer, asked: node, again, at: clock(), key_name, suite, reply });
+                self.fleet.asks.push(Ask {
+                    way,
+                    issuer,
+                    asked: node,
+                    again,
+                    at: clock::now().time,
+                    key_name,
+                    suite,
+                    reply,
+                });
                 self.leave_alone(node, failure);
             }
         }
     }
 
     fn gave(&mut self, node: usize, way: Way, gained: usize, connection: &Connection, failure: Option<Failure>) {
-        let gives = Gives::of(way, gained, connection, failure.as_ref());
+        let said = self.probe.request.as_ref().is_none_or(|request| !request.is_empty());
+        let gives = Gives::of(way, gained, said, connection, failure.as_ref());
         let failed = gives != Gives::NotSpoken && failure.is_some() && !connection.is_established();
         self.plan.gave(node, way, &gives, failed);
         let before = &mut self.fleet.nodes[node].gives;
@@ -225,17 +236,15 @@ impl Held {
     }
 }
 
-/// A request that any HTTP server answers, and closes the connection after.
-fn http(name: &ServerName<'_>) -> Vec<u8> {
+/// What a server of the protocol answers; one of HTTP, where there is none, closes the connection after.
+fn greeting(starttls: Option<Protocol>, name: &ServerName<'_>) -> Vec<u8> {
     let host = name.to_str();
+    if let Some(protocol) = starttls {
+        return protocol.greeting(&host);
+    }
     let host = if host.contains(':') { format!("[{host}]") } else { host.into_owned() };
     format!(
         "GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: raincheck-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
     .into_bytes()
-}
-
-fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanoseconds(since.as_nanos().try_into().unwrap_or(u64::MAX))
 }
