@@ -1,6 +1,7 @@
 //! Reports: what was found, for people and for programs.
 
 mod findings;
+mod fleet;
 mod html;
 mod json;
 mod page;
@@ -8,6 +9,7 @@ mod paint;
 mod table;
 mod timeline;
 
+pub use fleet::FleetReport;
 pub use html::{Dot, Graph, Offered, html};
 pub use json::finding as finding_json;
 pub use page::{Page, Section, Verdict};
