@@ -6,7 +6,9 @@ use crate::failure::Failure;
 
 mod client;
 mod explain;
+mod fleet;
 mod output;
+mod reach;
 
 /// Find out why connections do not resume, and what to do about it
 #[derive(Debug, Args)]
@@ -18,6 +20,7 @@ pub(crate) struct Doctor {
 #[derive(Debug, Subcommand)]
 enum Command {
     Client(client::Client),
+    Fleet(fleet::Fleet),
     Explain(explain::Explain),
 }
 
@@ -25,6 +28,7 @@ impl Doctor {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Client(client) => client.run(),
+            Command::Fleet(fleet) => fleet.run(),
             Command::Explain(explain) => explain.run(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// What is wrong with it, and how to write it.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let malformed = || {
         format!("`{text}` is no duration; write a number and a unit, such as \"500ms\", \"10s\", \"5m\" or \"1h30m\"")
     };
