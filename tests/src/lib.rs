@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod deadline;
 pub mod doctor_client;
+pub mod doctor_fleet;
 pub mod edge;
 pub mod envoy;
 pub mod etcd;
