@@ -105,10 +105,7 @@ fn chromium_is_driven_by_the_page() {
     require!("chromium");
     let doctor = DoctorClient::start(&["--once"]);
     let profile = Scratch::new();
-    let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", "--no-first-run"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display())).arg(format!("https://{}/", doctor.page()));
-    let mut browser = program::spawn(&mut command);
+    let mut browser = program::spawn(&mut chromium(&doctor, &profile, &[]));
     let report = doctor.ended();
     browser.kill().unwrap();
     browser.wait().unwrap();
@@ -116,6 +113,19 @@ fn chromium_is_driven_by_the_page() {
     assert_eq!(report.scenario("renewal")["why"], "with renewed tickets in 3 of 6, 3 of them at once");
     // It never says goodbye.
     assert_eq!(report.findings(), [("client-closes-unclean", "note")]);
+}
+
+#[test]
+fn the_page_shows_what_was_found() {
+    require!("chromium");
+    let (doctor, profile) = (DoctorClient::start(&[]), Scratch::new());
+    // Time that passes as fast as nothing happens: the page is through long before this is over.
+    let arguments = ["--virtual-time-budget=60000", "--dump-dom"];
+    let page = program::run(&mut chromium(&doctor, &profile, &arguments), b"").stdout;
+    assert!(page.contains(">done: no problems<"), "{page}");
+    assert_eq!(page.matches(r#"<td class="good">resumed</td>"#).count(), 9, "{page}");
+    assert_eq!(page.matches(r#"<td class="good">full, as it must be</td>"#).count(), 1, "{page}");
+    assert!(page.contains("note: client-closes-unclean"), "{page}");
 }
 
 /// A client that is told what to do with each connection, and the doctor with a certificate it trusts.
@@ -239,6 +249,15 @@ fn finish(connection: &mut Connection) {
     assert!(connection.resumed() && answer.starts_with(b"HTTP/1.1 200"));
     connection.close();
     connection.socket.shutdown(Shutdown::Write).unwrap();
+}
+
+/// A browser that opens the page, whatever its certificate.
+fn chromium(doctor: &DoctorClient, profile: &Scratch, arguments: &[&str]) -> Command {
+    let mut command = Command::new("chromium");
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", "--no-first-run"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    command.args(arguments).arg(format!("https://{}/", doctor.page()));
+    command
 }
 
 /// `openssl s_client`, once and again, with the session it has if it is to keep it.
