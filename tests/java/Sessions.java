@@ -4,10 +4,11 @@ import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.security.cert.X509Certificate;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
-import javax.net.ssl.SSLEngine;
 
 /**
  * Connections with JSSE, one after the other, whatever certificate they are shown; JSSE offers the sessions by itself.
@@ -30,6 +31,8 @@ public final class Sessions {
                 while (input.read(buffer) != -1) {
                     // To the end: a ticket may come late.
                 }
+            } catch (SSLException error) {
+                // With requireCloseNotify, an end without it.
             }
         }
     }

@@ -73,11 +73,17 @@ fn node_keeps_the_old_ticket() {
 #[test]
 fn java_bears_everything() {
     require!("javac", "java");
-    let report = examined(|address, times| {
-        let mut command = Release::Java17.run(&[], classes(), "Sessions");
-        program::run(command.args(arguments(address, times)), b"").succeeded();
-    });
+    let report = examined(|address, times| java(&[], address, times));
     assert_eq!((report.conspicuous(), report.status), (vec![], Some(0)), "{}", report.json);
+}
+
+#[test]
+fn java_that_insists_on_close_notify_loses_the_session_without_it() {
+    require!("javac", "java");
+    let report = examined(|address, times| java(&["-Dcom.sun.net.ssl.requireCloseNotify=true"], address, times));
+    assert_eq!(report.conspicuous(), [("unclean-close", "never-offers")], "{}", report.json);
+    assert!(report.findings().contains(&("client-loses-session", "problem")), "{}", report.json);
+    assert_eq!(report.status, Some(1));
 }
 
 /// It offers each session once: after a resumption it begins anew. And it leaves before tickets that come with an answer.
@@ -283,6 +289,11 @@ fn tls10(address: SocketAddr, arguments: &[&str]) -> String {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-tls1", "-cipher", "ALL:@SECLEVEL=0", "-connect", &address.to_string()]).args(arguments);
     program::run(&mut command, b"").output()
+}
+
+fn java(options: &[&str], address: SocketAddr, times: usize) {
+    let mut command = Release::Java17.run(options, classes(), "Sessions");
+    program::run(command.args(arguments(address, times)), b"").succeeded();
 }
 
 /// `gnutls-cli` takes leave and comes back as often as it is told; it asks for something in the end alone.

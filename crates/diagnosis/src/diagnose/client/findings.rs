@@ -11,13 +11,11 @@ use crate::{Certainty, Finding, Name, Severity, Side, remedies};
 
 /// What was found about one client.
 pub fn findings(trials: &[Trial]) -> Vec<Finding> {
-    let mut clues = Clues::default();
-    for trial in trials {
-        clues.read(&Reading::of(trial));
-    }
-    let resumes = trials.iter().any(|trial| Reading::of(trial).deeds.iter().any(Deed::is_resumed));
-    let found = clues.by_name.into_iter();
-    found.map(|(name, clues)| finding(name, clues, resumes)).collect()
+    let readings: Vec<_> = trials.iter().map(Reading::of).collect();
+    let resumes = readings.iter().any(|reading| reading.deeds.iter().any(Deed::is_resumed));
+    let mut clues = Clues { resumes, by_name: BTreeMap::new() };
+    readings.iter().for_each(|reading| clues.read(reading));
+    clues.by_name.into_iter().map(|(name, clues)| finding(name, clues, resumes)).collect()
 }
 
 /// One thing that was seen, and of whom.
@@ -27,8 +25,9 @@ struct Clue {
     peer: SocketAddr,
 }
 
-#[derive(Default)]
 struct Clues {
+    /// Whether the client resumed in any scenario.
+    resumes: bool,
     by_name: BTreeMap<Name, Vec<Clue>>,
 }
 
@@ -120,6 +119,10 @@ impl Clues {
             Verdict::LosesSession => Name::ClientLosesSession,
             Verdict::NeverOffers if reading.deeds.iter().any(verdict::leaves_before_tickets) => {
                 Name::ClosedBeforeTickets
+            }
+            // Who resumes after other ends forgets its sessions for this one.
+            Verdict::NeverOffers if self.resumes && reading.trial.scenario == Scenario::UncleanClose => {
+                Name::ClientLosesSession
             }
             Verdict::NeverOffers => Name::ClientNeverOffers,
             _ => return,

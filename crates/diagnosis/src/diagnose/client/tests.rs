@@ -1,124 +1,9 @@
-//! Connections made up, as a reader would have seen them.
-
-use std::net::SocketAddr;
-use std::time::Duration;
+mod made;
 
 use super::*;
-use crate::evidence::{
-    Alert, AlertContent, ClientHello, CloseNotify, Description, Flight, Identity, NewTicket, ServerHello, SessionId,
-    Version,
-};
-use crate::{Certainty, Moment, Name, Severity, Side, Timestamp};
-
-/// A connection of TLS 1.2 or 1.3 that is full, resumed or cut short. It takes ten units of time.
-struct Made(Connection);
-
-fn at(time: u64) -> Moment {
-    Moment { time: Timestamp::from_nanoseconds(time), packet: 0 }
-}
-
-fn address(port: u16) -> SocketAddr {
-    ([192, 0, 2, 1], port).into()
-}
-
-impl Made {
-    /// A full handshake that begins at `start` and brings nothing.
-    fn full(version: Version, start: u64) -> Self {
-        let mut connection = Connection::new(address(1024 + start as u16), address(443), at(start), true);
-        connection.client_hello = Some(Box::new(ClientHello {
-            at: at(start + 1),
-            random: [0; 32],
-            version,
-            server_name: None,
-            session_id: SessionId::default(),
-            ticket: Some([].into()),
-            psks: [].into(),
-            early_data: false,
-            extended_master_secret: true,
-            fallback: false,
-            ticket_request: None,
-            ja4: crate::evidence::Ja4::default(),
-            suites: [].into(),
-        }));
-        connection.server_hello = Some(ServerHello {
-            at: at(start + 2),
-            version,
-            suite: 0,
-            session_id: SessionId::default(),
-            ticket: false,
-            psk: None,
-            extended_master_secret: true,
-        });
-        connection.flight = Flight::Full;
-        connection.finished.client = Some(at(start + 3));
-        connection.finished.server = Some(at(start + 4));
-        connection.application.client.records = 1;
-        connection.end.client.fin = Some(at(start + 9));
-        connection.end.client.close_notify = CloseNotify::Sent(at(start + 9));
-        connection.last = at(start + 9);
-        Self(connection)
-    }
-
-    fn hello(&mut self) -> &mut ClientHello {
-        self.0.client_hello.as_mut().unwrap()
-    }
-
-    /// Offers this ticket.
-    fn offering(mut self, ticket: &str) -> Self {
-        match self.0.version() {
-            Some(Version::TLS13) => {
-                self.hello().psks = [Identity { identity: ticket.as_bytes().into(), obfuscated_age: 1 }].into();
-            }
-            _ => self.hello().ticket = Some(ticket.as_bytes().into()),
-        }
-        self
-    }
-
-    /// What it offers is taken.
-    fn resumed(mut self) -> Self {
-        match self.0.version() {
-            Some(Version::TLS13) => self.0.server_hello.as_mut().unwrap().psk = Some(0),
-            _ => self.0.flight = Flight::Abbreviated,
-        }
-        self
-    }
-
-    /// The server sends this ticket.
-    fn issuing(mut self, ticket: &str) -> Self {
-        let at = self.0.finished.server.unwrap();
-        let ticket = ticket.as_bytes().into();
-        self.0.tickets.push(NewTicket {
-            at,
-            ticket,
-            lifetime: Duration::from_secs(1),
-            age_add: None,
-            early_data: None,
-        });
-        self
-    }
-
-    /// The session ID of the server, and of the client if it offers it.
-    fn with_id(mut self, offered: &str, given: &str) -> Self {
-        self.hello().ticket = None;
-        self.hello().session_id = SessionId::new(offered.as_bytes()).unwrap();
-        self.0.server_hello.as_mut().unwrap().session_id = SessionId::new(given.as_bytes()).unwrap();
-        self
-    }
-
-    /// The client gives it up instead of its Finished.
-    fn cut(mut self) -> Self {
-        self.0.finished.client = None;
-        self.0.end.client.close_notify = CloseNotify::None;
-        self
-    }
-
-    /// The client says why it gave up.
-    fn alerting(mut self, description: Description) -> Self {
-        let alert = Alert { side: Side::Client, at: self.0.last, content: AlertContent::Read(description) };
-        self.0.alerts.push(alert);
-        self
-    }
-}
+use crate::evidence::{Alert, AlertContent, CloseNotify, Description, Flight, Version};
+use crate::{Certainty, Name, Severity, Side};
+use made::{Made, at};
 
 fn trial(scenario: Scenario, connections: impl IntoIterator<Item = Made>) -> Trial {
     Trial { scenario, connections: connections.into_iter().map(|made| made.0).collect() }
@@ -411,6 +296,20 @@ fn reuse_and_unclean_ends_are_notes() {
     let found_here = findings(&[unclean]);
     assert_eq!(found_here[0].evidence, ["no-resumption: 1 of 2 connections, 0 of them by a reset"]);
     assert_eq!(found_here[0].severity, Severity::Note);
+}
+
+/// What Java does that insists on close_notify: it forgets the session, and resumes after any other end.
+#[test]
+fn who_forgets_the_session_of_an_unclean_close_loses_it() {
+    let forgets = trial(Scenario::UncleanClose, [full(0).issuing("a"), full(10).issuing("b"), full(20).issuing("c")]);
+    let resumes = trial(Scenario::Tickets, [full(0).issuing("a"), full(10).offering("a").resumed()]);
+    assert_eq!(found(&[resumes, forgets.clone()]), [(Name::ClientLosesSession, Severity::Problem)]);
+    assert_eq!(found(&[forgets]), [(Name::ClientNeverOffers, Severity::Problem)]);
+}
+
+#[test]
+fn scenarios_are_counted_in_their_order() {
+    assert_eq!(Scenario::ALL.map(|scenario| scenario as usize), std::array::from_fn(|index| index));
 }
 
 #[test]

@@ -20,7 +20,14 @@ use super::wire::Wire;
 /// Serves a connection of a scenario, or of the page.
 pub(super) async fn serve(server: &Server, scenario: Option<Scenario>, tcp: TcpStream, client: SocketAddr) {
     let Ok(wire) = Wire::new(tcp, client) else { return };
-    let mut visit = Visit { server, scenario, ip: client.ip(), wire, place: None, deadline: Instant::now() + PATIENCE };
+    let mut visit = Visit {
+        server,
+        scenario,
+        ip: client.ip().to_canonical(),
+        wire,
+        place: None,
+        deadline: Instant::now() + PATIENCE,
+    };
     visit.run().await;
     if let Some(place) = &visit.place {
         place.leave(visit.wire.evidence());
