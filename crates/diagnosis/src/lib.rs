@@ -9,6 +9,7 @@ pub mod finding;
 pub mod moment;
 pub mod product;
 pub mod remedy;
+pub mod session;
 pub mod side;
 pub mod tcp;
 pub mod tls;

@@ -1,0 +1,91 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::interned::Interned;
+use super::record::{digest, is_handle, offered_session};
+use super::{Graph, Offered, Record, Speech};
+use crate::Moment;
+use crate::evidence::{Connection, KeyName, Kind, Version};
+
+/// Collects connections as they end.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    pub(super) records: Vec<Record>,
+    pub(super) issued: Vec<Issued>,
+    pub(super) servers: Interned<SocketAddr>,
+    pub(super) server_names: Interned<Box<str>>,
+    pub(super) key_names: Interned<KeyName>,
+    /// Connections on which no TLS was seen, until it is known whether their servers speak it.
+    pub(super) without_tls: Vec<Record>,
+    /// How many more there were.
+    pub(super) not_kept: u64,
+}
+
+/// A session that was issued.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Issued {
+    pub(super) session: u64,
+    pub(super) at: Moment,
+    /// Where the record is.
+    pub(super) record: u32,
+    pub(super) key_name: Option<u32>,
+    pub(super) lifetime: Option<Duration>,
+}
+
+impl Sessions {
+    /// Takes a connection that is over.
+    pub fn add(&mut self, connection: &Connection) {
+        let mut record = Record::of(connection);
+        record.server = self.servers.number(connection.server);
+        if record.speech != Speech::Tls {
+            return self.keep_without_tls(record);
+        }
+        let hello = connection.client_hello.as_deref();
+        record.server_name =
+            hello.and_then(|hello| hello.server_name.clone()).map(|name| self.server_names.number(name));
+        record.offered_key_name = match record.offered {
+            Offered::Ticket | Offered::Psk => self.key_name(offered_session(connection)),
+            _ => None,
+        };
+        self.issue(connection);
+        self.records.push(record);
+    }
+
+    /// Ties the sessions together: the capture is at its end.
+    pub fn into_graph(self) -> Graph {
+        Graph::of(self)
+    }
+
+    fn issue(&mut self, connection: &Connection) {
+        let record = u32::try_from(self.records.len()).expect("no capture has as many connections");
+        for ticket in &connection.tickets {
+            let key_name = if is_handle(&ticket.ticket) { None } else { self.key_name(Some(&ticket.ticket)) };
+            let lifetime = Some(ticket.lifetime).filter(|lifetime| !lifetime.is_zero());
+            let session = digest(&ticket.ticket);
+            self.issued.push(Issued { session, at: ticket.at, record, key_name, lifetime });
+        }
+        // Who resumes a ticket under a session ID gives the session that name (RFC 5077 §3.4); clients may offer it alone.
+        let Some(hello) = &connection.server_hello else { return };
+        let names = matches!(connection.agreed(), Kind::Full | Kind::ResumedTicket);
+        if names && hello.version < Version::TLS13 && !hello.session_id.is_empty() {
+            let session = digest(hello.session_id.as_bytes());
+            self.issued.push(Issued { session, at: hello.at, record, key_name: None, lifetime: None });
+        }
+    }
+
+    fn key_name(&mut self, ticket: Option<&[u8]>) -> Option<u32> {
+        let name = KeyName::of(ticket?)?;
+        Some(self.key_names.number(name))
+    }
+
+    fn keep_without_tls(&mut self, record: Record) {
+        if self.without_tls.len() < MAX_WITHOUT_TLS {
+            self.without_tls.push(record);
+        } else {
+            self.not_kept += 1;
+        }
+    }
+}
+
+// They are of interest one by one only where they are few.
+const MAX_WITHOUT_TLS: usize = 10_000;
