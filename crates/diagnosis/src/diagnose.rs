@@ -1,5 +1,9 @@
 //! From evidence to findings.
 
+pub mod capture;
 pub mod client;
+pub mod cost;
 pub mod fleet;
 pub mod reuse;
+
+pub use capture::capture;

@@ -1,0 +1,49 @@
+//! `ticket-never-accepted`: the server issues tickets and refuses every one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::case::Case;
+use super::refusal::{Reason, Refusal};
+use super::sentence::{Draft, count};
+use super::session_forgotten::forgotten;
+use crate::session::Offered;
+use crate::{Certainty, Finding, Name, Severity};
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let mut servers = BTreeMap::<u32, (Vec<&Refusal>, bool)>::new();
+    let offers = case.records().map(|(_, record)| record);
+    for record in offers.filter(|record| matches!(record.offered, Offered::Ticket | Offered::Psk)) {
+        servers.entry(record.server).or_default().1 |= record.agreed.is_resumed();
+    }
+    let forgotten = forgotten(case).into_values().flatten().collect::<BTreeSet<_>>();
+    for refusal in &case.refusals {
+        let record = case.record(refusal.connection);
+        let counts = match refusal.reason {
+            Reason::SameKey | Reason::KeyGone { .. } => true,
+            Reason::Forgotten { .. } | Reason::UncleanClose { .. } => forgotten.contains(&refusal.connection),
+            _ => false,
+        };
+        if counts && record.offered != Offered::SessionId {
+            servers.entry(record.server).or_default().0.push(refusal);
+        }
+    }
+    let judged = servers.into_iter().filter(|(_, (refused, any_resumed))| refused.len() > 1 && !any_resumed);
+    let judged = judged.map(|(server, (refusals, _))| {
+        let address = case.graph.servers()[server as usize];
+        let refused = refusals.iter().map(|refusal| refusal.connection).collect::<Vec<_>>();
+        let gone = refusals.iter().filter(|refusal| matches!(refusal.reason, Reason::KeyGone { .. })).count();
+        // Where the key is another one each time, other nodes may be behind the address, each good for its own.
+        let (severity, certainty, why) = match gone * 2 > refused.len() {
+            true => (Severity::Note, Certainty::Inferred, ", and issues one under another key each time"),
+            false => (Severity::Problem, Certainty::Seen, ""),
+        };
+        let summary =
+            format!("{address} issues tickets and refuses every one{why}: {}.", count(refused.len(), "offer"));
+        Draft::new(Name::TicketNeverAccepted, severity, certainty, summary)
+            .shown_by(case, &refused)
+            .costing(case, &refused)
+            .about([address])
+            .done()
+    });
+    judged.collect()
+}
