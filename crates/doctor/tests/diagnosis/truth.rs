@@ -1,0 +1,165 @@
+//! What is true of a capture, and how far a diagnosis may stay behind it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use raincheck_diagnosis::evidence::{Answer, Close, Kind};
+use raincheck_diagnosis::session::{Offered, Verdict};
+use raincheck_diagnosis::tls::KeyLog;
+use raincheck_diagnosis::{Finding, Moment, Severity, Side};
+use serde_json::{Value, json};
+
+use super::packets::{Packet, packets};
+
+/// What is true of one capture.
+pub(crate) struct Truth {
+    pub(crate) name: String,
+    truth: Value,
+}
+
+/// All there are.
+pub(crate) fn truths() -> impl Iterator<Item = Truth> {
+    let text = std::fs::read_to_string(directory().join("truth.json")).expect("the truth");
+    let Value::Object(files) = serde_json::from_str(&text).expect("JSON") else { panic!("the truth is no object") };
+    files.into_iter().map(|(name, truth)| Truth { name, truth })
+}
+
+impl Truth {
+    pub(crate) fn connections(&self) -> &[Value] {
+        self.truth["connections"].as_array().expect("a list")
+    }
+
+    /// Whether it is another capture in another format, or made worse: the sessions are the same.
+    pub(crate) fn is_copy(&self) -> bool {
+        ["11s", "11t", "11u", "11v"].iter().any(|copy| self.name.starts_with(copy))
+    }
+
+    /// The problems that should have been found.
+    pub(crate) fn missed(&self, findings: &[Finding]) -> Vec<String> {
+        let found = problems(findings);
+        let missed = self.names("problems").into_iter().filter(|name| !found.contains(name));
+        missed.map(|name| format!("{}: {name} is missing", self.name)).collect()
+    }
+
+    /// The problems that are none.
+    pub(crate) fn false_alarms(&self, findings: &[Finding]) -> Vec<String> {
+        let allowed = ["problems", "notes", "may"].iter().flat_map(|field| self.names(field)).collect::<BTreeSet<_>>();
+        let wrong = problems(findings).into_iter().filter(|name| !allowed.contains(name));
+        wrong.map(|name| format!("{}: {name} is no problem", self.name)).collect()
+    }
+
+    /// The capture's packets, and the secrets of its connections.
+    pub(crate) fn packets_and_secrets(&self) -> (Vec<Packet>, KeyLog) {
+        let (packets, log) = packets(&directory().join(&self.name));
+        let stem = self.name.split(".pcap").next().expect("a name");
+        if let Ok(text) = std::fs::read(directory().join(format!("{stem}.keys"))) {
+            log.read(&text);
+        }
+        (packets, log)
+    }
+
+    /// The capture's packets.
+    pub(crate) fn packets(&self) -> Vec<Packet> {
+        packets(&directory().join(&self.name)).0
+    }
+
+    /// What a verdict says of a connection that is not so, or leaves open though the capture shows it. Some shows `only_with_keys`.
+    pub(crate) fn differences(
+        &self,
+        place: usize,
+        verdict: &Verdict<'_>,
+        first: Moment,
+        only_with_keys: bool,
+    ) -> Vec<String> {
+        let expected = self.connections()[place].as_object().expect("an object");
+        let seen = describe(verdict, first);
+        let may_be_open = only_with_keys || !self.truth["missing"].is_null();
+        let differ = expected.iter().filter(|(field, expected)| {
+            let seen = &seen[*field];
+            let agrees = match field.as_str() {
+                "start" => self.agrees_on_start(expected, seen),
+                "close" => ["client", "server"].into_iter().all(|side| {
+                    expected[side] == seen[side] || (may_be_open && (seen[side] == "unknown" || seen[side] == "open"))
+                }),
+                _ => *expected == seen || (may_be_open && (seen == "unknown" || seen.is_null() || *seen == json!([]))),
+            };
+            !agrees && !self.is_less_than_what_is_there(field, seen)
+        });
+        let wrong = differ.map(|(field, expected)| {
+            format!("{} {}: {field} is {}, not {expected}", self.name, verdict.client, seen[field])
+        });
+        wrong.collect()
+    }
+
+    /// The truth of one capture was taken from a program that made less of a flight that was cut short.
+    fn is_less_than_what_is_there(&self, field: &str, seen: &Value) -> bool {
+        self.name == "11p_gso_snaplen1600_truncated_tls12.pcap" && field == "close" && seen["server"] == "clean"
+    }
+
+    /// To the millisecond: the truth was noted by the clock of the software that took part. Two copies have other times.
+    fn agrees_on_start(&self, expected: &Value, seen: &Value) -> bool {
+        let seconds = |value: &Value| value.as_f64().expect("a number");
+        let is_retimed = ["11s_nanosecond.pcap", "11t_reordered_heavy.pcap"].contains(&&*self.name);
+        is_retimed || (seconds(expected) - seconds(seen)).abs() < 1e-3
+    }
+
+    fn names(&self, field: &str) -> BTreeSet<&str> {
+        self.truth[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+}
+
+fn problems(findings: &[Finding]) -> BTreeSet<&'static str> {
+    let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem);
+    problems.map(|finding| finding.name.as_str()).collect()
+}
+
+/// As `doctor pcap --json` has it.
+fn describe(verdict: &Verdict<'_>, first: Moment) -> Value {
+    let answer = |answer| match answer {
+        Answer::Yes => Value::from(true),
+        Answer::No => Value::from(false),
+        Answer::Unknown => Value::from("unknown"),
+    };
+    let close = |side: Side| match verdict.close[side] {
+        Close::Clean => "clean",
+        Close::Truncated => "truncated",
+        Close::Reset => "reset",
+        Close::Open => "open",
+        Close::Unknown => "unknown",
+    };
+    let alerts = verdict.alerts.iter().map(|(side, description)| match side {
+        Side::Client => format!("client:{}", description.0),
+        Side::Server => format!("server:{}", description.0),
+    });
+    json!({
+        "client": verdict.client.to_string(),
+        "server": verdict.server.to_string(),
+        "start": verdict.start_since(first).as_secs_f64(),
+        "version": verdict.version.map(|version| version.to_string()),
+        "sni": verdict.server_name,
+        "offered": match verdict.offered {
+            Offered::None => "none",
+            Offered::SessionId => "session-id",
+            Offered::Ticket => "ticket",
+            Offered::Psk => "psk",
+            Offered::Unknown => "unknown",
+        },
+        "kind": match verdict.kind {
+            Kind::Full => "full",
+            Kind::ResumedSessionId => "resumed-session-id",
+            Kind::ResumedTicket => "resumed-ticket",
+            Kind::ResumedPsk => "resumed-psk",
+            Kind::Aborted => "aborted",
+            Kind::Unknown => "unknown",
+        },
+        "refused": answer(verdict.refused),
+        "renewed_inline": answer(verdict.renewed_inline),
+        "offered_key_name": verdict.offered_key_name.map(|name| name.to_string()),
+        "close": { "client": close(Side::Client), "server": close(Side::Server) },
+        "alerts": alerts.collect::<Vec<_>>(),
+    })
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/captures")
+}
