@@ -1,7 +1,7 @@
 //! TLS, read from outside: from the bytes of both sides to the [`Connection`](crate::evidence::Connection) they make.
 //!
 //! [`Reader`] finds the TLS in a stream (`start`), takes it apart into records (`record`) and their handshake messages
-//! (`message`), and notes what those say (`hello`). What is encrypted is opened with a [`KeyLog`] (`keys`, `opener`); without
+//! (`message`), and notes what those say (`hello`, `old_hello`). What is encrypted is opened with a [`KeyLog`] (`keys`, `opener`); without
 //! one, sizes tell what they can (`sizes`). Nothing here judges whether a peer keeps to the protocol.
 
 mod cursor;
@@ -12,6 +12,7 @@ mod ja4;
 mod key_log;
 mod keys;
 mod message;
+mod old_hello;
 mod opener;
 mod reader;
 mod record;

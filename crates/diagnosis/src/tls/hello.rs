@@ -15,21 +15,7 @@ pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
     let session_id = SessionId::new(cursor.vec8()?)?;
     let suites = u16s(cursor.vec16()?);
     cursor.vec8()?; // legacy_compression_methods
-    let mut hello = ClientHello {
-        at,
-        random,
-        version: legacy_version,
-        server_name: None,
-        session_id,
-        ticket: None,
-        psks: Box::default(),
-        early_data: false,
-        extended_master_secret: false,
-        fallback: suites.contains(&FALLBACK_SCSV),
-        ticket_request: None,
-        ja4: Ja4::default(),
-        suites,
-    };
+    let mut hello = without_extensions(at, legacy_version, random, session_id, suites);
     let mut ingredients = Ingredients { suites: hello.suites.to_vec(), ..Ingredients::default() };
     for (kind, extension) in extensions(&mut cursor)? {
         ingredients.extensions.push(kind);
@@ -52,6 +38,31 @@ pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
     }
     hello.ja4 = ingredients.fingerprint(hello.version);
     Some(hello)
+}
+
+/// A ClientHello that says no more than what every version has.
+pub(super) fn without_extensions(
+    at: Moment,
+    version: Version,
+    random: [u8; 32],
+    session_id: SessionId,
+    suites: Box<[u16]>,
+) -> ClientHello {
+    ClientHello {
+        at,
+        random,
+        version,
+        server_name: None,
+        session_id,
+        ticket: None,
+        psks: Box::default(),
+        early_data: false,
+        extended_master_secret: false,
+        fallback: suites.contains(&FALLBACK_SCSV),
+        ticket_request: None,
+        ja4: Ja4::default(),
+        suites,
+    }
 }
 
 /// A ServerHello, or what has its form.

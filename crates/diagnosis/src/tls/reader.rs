@@ -5,9 +5,9 @@ mod sealed;
 use super::direction::{Direction, Phase, Protection, Reading};
 use super::key_log::KeyLog;
 use super::keys::{Keys, Waiting};
-use super::message;
 use super::record::{Content, Header, Piece};
 use super::start::{self, Found};
+use super::{message, old_hello};
 use crate::evidence::{Alert, AlertContent, CloseNotify, Connection, Description, Flight, Version};
 use crate::tcp::{Conversation, Opening};
 use crate::{Moment, Side, Sides};
@@ -85,6 +85,15 @@ impl Reader {
                 self.directions[side].phase = Phase::Records;
                 self.connection.foreign[side] = None;
                 self.records(side, at, &tail);
+                self.records(side, at, &bytes[offset..]);
+            }
+            Found::OldHello { hello, offset } => {
+                let side = self.recognize(side, Some(Side::Client));
+                self.directions[side].phase = Phase::Records;
+                self.connection.foreign[side] = None;
+                if side == Side::Client {
+                    self.connection.client_hello = old_hello::client_hello(&hello, at).map(Box::new);
+                }
                 self.records(side, at, &bytes[offset..]);
             }
             Found::NotYet => {

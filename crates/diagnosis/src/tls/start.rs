@@ -1,6 +1,7 @@
 //! Where the TLS in a stream begins: at its start, or behind a PROXY header, a STARTTLS dialogue, whatever came before; and
 //! where it goes on behind a gap.
 
+use super::old_hello;
 use super::record::Header;
 use crate::Side;
 
@@ -25,6 +26,13 @@ pub(super) enum Found {
         /// Who sent it, as its first message says.
         side: Option<Side>,
     },
+    /// A ClientHello in the form of SSL 2.0, behind which records follow.
+    OldHello {
+        /// All of it.
+        hello: Vec<u8>,
+        /// Where in the bytes given the records begin.
+        offset: usize,
+    },
     /// Nothing yet.
     NotYet,
     /// No TLS, as far as anyone would look.
@@ -46,13 +54,17 @@ impl Start {
         let room = FURTHEST.saturating_sub(self.looked - before);
         self.looked += bytes.len();
         for (offset, first) in window.iter().enumerate().take(room) {
-            if !matches!(*first, HANDSHAKE | ALERT) {
+            if !matches!(*first, HANDSHAKE | ALERT | 0x80..) {
                 continue;
             }
             match judge(&window[offset..]) {
                 Judged::Record(side) => {
                     let tail = window.get(offset..before).unwrap_or_default().to_vec();
                     return Found::Tls { tail, offset: offset.saturating_sub(before), side };
+                }
+                Judged::OldHello(hello) => {
+                    let end = offset + hello.len();
+                    return Found::OldHello { hello: hello.to_vec(), offset: end.saturating_sub(before) };
                 }
                 Judged::TooShort => {
                     self.tail = window[offset..].to_vec();
@@ -78,7 +90,7 @@ impl Start {
 pub(super) fn sender(bytes: &[u8]) -> Option<Side> {
     match judge(bytes) {
         Judged::Record(side) => side,
-        Judged::TooShort | Judged::No => None,
+        Judged::OldHello(_) | Judged::TooShort | Judged::No => None,
     }
 }
 
@@ -98,16 +110,27 @@ pub(super) fn next_record(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-enum Judged {
+enum Judged<'a> {
     /// A first record, sent by whom its message tells.
     Record(Option<Side>),
-    /// Its beginning could be that of one.
+    /// A whole ClientHello in the form of SSL 2.0.
+    OldHello(&'a [u8]),
+    /// Its beginning could be that of one or the other.
     TooShort,
     No,
 }
 
-/// Whether `bytes` begin with the record that a side begins with: a hello whose lengths fit, or an alert in clear.
-fn judge(bytes: &[u8]) -> Judged {
+/// Whether `bytes` begin with what a side begins with.
+fn judge(bytes: &[u8]) -> Judged<'_> {
+    match bytes.first() {
+        Some(&(HANDSHAKE | ALERT)) => judge_record(bytes),
+        _ if !old_hello::begins(bytes) => Judged::No,
+        _ => old_hello::whole(bytes).map_or(Judged::TooShort, Judged::OldHello),
+    }
+}
+
+/// Whether they are a hello whose lengths fit, or an alert in clear.
+fn judge_record(bytes: &[u8]) -> Judged<'_> {
     // record: type 1 | version 2 | length 2 | message: type 1 | length 3 | version 2
     let plausible: [fn(&[u8]) -> bool; 11] = [
         |b| b[0] == HANDSHAKE || b[0] == ALERT,
@@ -124,7 +147,7 @@ fn judge(bytes: &[u8]) -> Judged {
     ];
     for (index, holds) in plausible.iter().enumerate() {
         if bytes.len() <= index {
-            return if bytes.is_empty() { Judged::No } else { Judged::TooShort };
+            return Judged::TooShort;
         }
         if !holds(bytes) {
             return Judged::No;
