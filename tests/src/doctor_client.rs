@@ -77,13 +77,13 @@ impl DoctorClient {
 
     /// Sends SIGTERM, and gives what it found out.
     pub fn end(self) -> Report {
-        Report::of(&self.end_in_text())
+        Report::of(&self.end_by("TERM"))
     }
 
-    /// The same, as text.
-    pub fn end_in_text(mut self) -> Finished {
+    /// Sends this signal, and gives what it left behind.
+    pub fn end_by(mut self, signal: &str) -> Finished {
         let child = self.child.take().unwrap();
-        program::signal(child.id(), "TERM");
+        program::signal(child.id(), signal);
         program::finish(child, "raincheck doctor client")
     }
 

@@ -32,6 +32,7 @@ fn curl_speaks_no_tickets_in_tls12() {
     let of_tickets = ["tickets", "renewal", "rotation", "unknown-key"];
     assert_eq!(report.conspicuous(), of_tickets.map(|scenario| (scenario, "never-offers")), "{}", report.json);
     assert_eq!(report.scenario("tickets")["why"], "it speaks no tickets in TLS 1.2");
+    assert!(report.scenario("held-tickets")["connections"][0]["ja4"].as_str().unwrap().starts_with("t13"));
     // It resumes by session ID and by PSK, so there is nothing the matter with it.
     assert_eq!((report.findings(), report.status), (vec![("client-never-offers", "note")], Some(0)));
 }

@@ -211,7 +211,7 @@ fn the_report_is_text_unless_json_is_asked_for() {
     let doctor = DoctorClient::start_in_text();
     let url = format!("https://{}/", doctor.address("no-resumption"));
     curl(&[&url, &url]);
-    let finished = doctor.end_in_text();
+    let finished = doctor.end_by("INT");
     let beginning = "\
 client 127.0.0.1
 no problems in 1 of 10 scenarios
@@ -221,7 +221,7 @@ no-resumption    full, as it must be  2 connections
 ";
     assert!(finished.stdout.starts_with(beginning), "{}", finished.stdout);
     assert_eq!(
-        (DoctorClient::start_in_text().end_in_text().stdout.as_str(), finished.status),
+        (DoctorClient::start_in_text().end_by("TERM").stdout.as_str(), finished.status),
         ("no client has connected\n", Some(0))
     );
 }

@@ -107,6 +107,7 @@ fn connection(connection: &Connection, first: &Connection) -> Value {
         "start": connection.start.time.since(first.start.time).as_secs_f64(),
         "version": connection.version().map(|version| version.to_string()),
         "offered_version": hello.map(|hello| hello.version.to_string()),
+        "ja4": hello.map(|hello| hello.ja4.to_string()),
         "sni": hello.and_then(|hello| hello.server_name.as_deref()),
         "offered": match connection.offer() {
             Offer::None => "none",
