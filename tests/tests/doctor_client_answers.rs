@@ -64,6 +64,12 @@ fn clients_are_told_apart_by_address() {
     let url = format!("https://127.0.0.1:{}/", doctor.address("session-ids").port());
     curl(&["--interface", "127.0.0.1", &url, &url]);
     curl(&["--interface", "127.0.0.2", &url]);
+    // Each is told to come back to where it came to.
+    let port = doctor.address("tickets").port();
+    let answer = curl(&[&format!("https://127.0.0.3:{port}/")]);
+    assert!(answer.contains(&format!("\n  curl -k https://127.0.0.3:{port}/\n")), "{answer}");
+    let guide = curl(&[&format!("https://127.0.0.3:{}/", doctor.page().port())]);
+    assert!(guide.contains(&format!("  tickets          https://127.0.0.3:{port}/  ")), "{guide}");
     let report = doctor.end();
     let scenarios = report.json["scenarios"].as_array().unwrap().iter();
     let seen: Vec<_> = scenarios

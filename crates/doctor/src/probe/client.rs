@@ -56,7 +56,7 @@ pub fn run(settings: Settings, announce: impl FnOnce(String)) -> Result<Report, 
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let listeners = Listeners::bind(settings.listen).await?;
         let server = Server::new(&settings.certificates, listeners.ports()?)?;
-        announce(guide::text(&server.ports));
+        announce(guide::text(&server.ports, settings.listen.ip()));
         let through = Arc::clone(&server);
         tokio::select! {
             () = listeners.serve(&server) => {}

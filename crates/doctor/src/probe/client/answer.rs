@@ -1,21 +1,22 @@
 //! What a client is told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use raincheck_diagnosis::diagnose::client::{self, Trial};
 use raincheck_diagnosis::evidence::{Answer as Known, Connection, Kind, Offer};
 use serde_json::{Value, json};
 
+use super::clients::Place;
 use super::request::Request;
-use super::visit::Seen;
 use super::{Ports, Server, guide, report};
 use crate::report::{Paint, finding_json};
 
 /// What is sent, as bytes.
 pub(super) struct Answer(pub(super) Vec<u8>);
 
-/// The answer to `request`, on a connection of which `seen` is known; that is none on the page's port.
-pub(super) fn to(server: &Server, ip: IpAddr, seen: Seen<'_>, request: &Request) -> Answer {
+/// The answer to `request` on this connection, which has a place unless it is with the page's port.
+pub(super) fn to(server: &Server, place: Option<&Place>, connection: &Connection, request: &Request) -> Answer {
+    let ip = connection.client.ip();
     let trials = || server.clients.trials(ip);
     let json = || Content::json(progress(&trials(), &server.ports));
     match (request.method.as_str(), request.path.as_str()) {
@@ -27,15 +28,15 @@ pub(super) fn to(server: &Server, ip: IpAddr, seen: Seen<'_>, request: &Request)
         ("GET" | "HEAD", "/verdicts") if request.accept.contains("application/json") => json().to(request),
         ("GET" | "HEAD", "/verdicts") => Content::text(report::page(ip, &trials()).text(Paint::PLAIN)).to(request),
         ("GET" | "HEAD", "/image") => Content { kind: "image/svg+xml", body: IMAGE.to_owned() }.to(request),
-        ("GET" | "HEAD", "/") => match seen {
-            Some((place, connection)) => {
+        ("GET" | "HEAD", "/") => match place {
+            Some(place) => {
                 let trial = trials().swap_remove(place.scenario as usize);
-                Content::text(account(&trial, place.number(), connection, server.ports.of(place.scenario))).to(request)
+                Content::text(account(&trial, place.number(), connection)).to(request)
             }
             None if request.accept.contains("text/html") => {
                 Content { kind: "text/html; charset=utf-8", body: PAGE.to_owned() }.to(request)
             }
-            None => Content::text(guide::text(&server.ports)).to(request),
+            None => Content::text(guide::text(&server.ports, connection.server.ip())).to(request),
         },
         ("GET" | "HEAD", _) => Content::text("there is only /, /verdicts and /verdicts.json here\n".to_owned())
             .with(request, "404 Not Found"),
@@ -108,13 +109,13 @@ fn progress(trials: &[Trial], ports: &Ports) -> Value {
 }
 
 /// What a connection was, what has been seen, and what to do next.
-fn account(trial: &Trial, number: Option<usize>, connection: &Connection, address: SocketAddr) -> String {
+fn account(trial: &Trial, number: Option<usize>, connection: &Connection) -> String {
     let scenario = trial.scenario;
     let count = number.map_or_else(|| "one too many to count".to_owned(), |number| format!("number {number}"));
     let judgement = trial.judge();
     let next = match scenario.next(trial.connections.len()) {
         0 => "next:            nothing more here; /verdicts has it all, POST /forget begins anew\n".to_owned(),
-        missing => format!("next:            {}\n{}", times(missing), guide::lines(address, missing)),
+        missing => format!("next:            {}\n{}", times(missing), guide::lines(connection.server, missing)),
     };
     format!(
         "scenario:        {} ({})\nthis connection: {count}, {}\nup to now:       {}: {}\n{next}",

@@ -58,7 +58,8 @@ pub(super) struct Place {
 
 impl Clients {
     /// The place of a connection whose ClientHello is there.
-    pub(super) fn admit(&self, ip: IpAddr, scenario: Scenario, connection: Connection) -> Place {
+    pub(super) fn admit(&self, scenario: Scenario, connection: Connection) -> Place {
+        let ip = connection.client.ip();
         let mut state = self.state();
         let client = state.client(ip);
         let room = &mut client.rooms[scenario as usize];

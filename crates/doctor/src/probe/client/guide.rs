@@ -5,26 +5,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Ports;
 
-/// What is served where, and how to go there.
-pub(super) fn text(ports: &Ports) -> String {
-    let mut text = format!(
-        "browsers: open https://{}/ and watch\nlibraries: connect to each of these, as often as it says\n",
-        reachable(ports.page)
-    );
+/// What is served where, and how to go there, for somebody who came, or could come, to the address `here`.
+pub(super) fn text(ports: &Ports, here: IpAddr) -> String {
+    let at = |address: SocketAddr| SocketAddr::new(reachable(here), address.port());
+    let page = at(ports.page);
+    let mut text =
+        format!("browsers: open https://{page}/ and watch\nlibraries: connect to each of these, as often as it says\n");
     for (scenario, address) in &ports.scenarios {
-        let _ =
-            writeln!(text, "  {:<15}  https://{}/  {}", scenario.as_str(), reachable(*address), scenario.description());
+        let (name, address) = (scenario.as_str(), at(*address));
+        let _ = writeln!(text, "  {name:<15}  https://{address}/  {}", scenario.description());
     }
     if let Some((scenario, address)) = ports.scenarios.first() {
-        let _ = write!(text, "such as, for {}:\n{}{}", scenario.as_str(), lines(*address, 2), script(*address, 2));
+        let (name, address) = (scenario.as_str(), at(*address));
+        let _ = write!(text, "such as, for {name}:\n{}{}", lines(address, 2), script(address, 2));
     }
-    let _ = writeln!(text, "then look at https://{}/verdicts", reachable(ports.page));
+    let _ = writeln!(text, "then look at https://{page}/verdicts");
     text
 }
 
 /// Lines to copy that connect so many times, with one session.
 pub(super) fn lines(address: SocketAddr, times: usize) -> String {
-    let address = reachable(address);
     let urls = vec![format!("https://{address}/"); times].join(" ");
     format!(
         "  curl -k {urls}\n  \
@@ -34,7 +34,7 @@ pub(super) fn lines(address: SocketAddr, times: usize) -> String {
 
 /// The same for Python, which has to be told of sessions.
 fn script(address: SocketAddr, times: usize) -> String {
-    let (host, port) = (reachable(address).ip(), address.port());
+    let (host, port) = (address.ip(), address.port());
     format!(
         "  python3 -c 'import socket, ssl; c = ssl._create_unverified_context(); s = None\n\
          for _ in range({times}):\n    \
@@ -43,12 +43,11 @@ fn script(address: SocketAddr, times: usize) -> String {
     )
 }
 
-/// An address that a client on this machine can connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
+/// Where a client on this machine finds what listens on all addresses.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
+    }
 }

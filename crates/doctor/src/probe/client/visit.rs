@@ -1,11 +1,11 @@
 //! One connection, from its first byte to its end.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use raincheck_diagnosis::Side;
 use raincheck_diagnosis::diagnose::client::Scenario;
-use raincheck_diagnosis::evidence::{Connection, Version};
+use raincheck_diagnosis::evidence::Version;
 use rustls::{Error, ServerConnection};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout_at};
@@ -20,14 +20,7 @@ use super::wire::Wire;
 /// Serves a connection of a scenario, or of the page.
 pub(super) async fn serve(server: &Server, scenario: Option<Scenario>, tcp: TcpStream, client: SocketAddr) {
     let Ok(wire) = Wire::new(tcp, client) else { return };
-    let mut visit = Visit {
-        server,
-        scenario,
-        ip: client.ip().to_canonical(),
-        wire,
-        place: None,
-        deadline: Instant::now() + PATIENCE,
-    };
+    let mut visit = Visit { server, scenario, wire, place: None, deadline: Instant::now() + PATIENCE };
     visit.run().await;
     if let Some(place) = &visit.place {
         place.leave(visit.wire.evidence());
@@ -39,7 +32,6 @@ struct Visit<'s> {
     server: &'s Server,
     /// None for the page.
     scenario: Option<Scenario>,
-    ip: IpAddr,
     wire: Wire,
     /// Once there is a ClientHello, of a connection that counts.
     place: Option<Place>,
@@ -87,7 +79,7 @@ impl Visit<'_> {
             }
         }
         if let Some(scenario) = self.scenario {
-            let place = self.server.clients.admit(self.ip, scenario, self.wire.evidence());
+            let place = self.server.clients.admit(scenario, self.wire.evidence());
             place.meet_companions(COMPANY).await;
             self.place = Some(place);
         }
@@ -145,9 +137,8 @@ impl Visit<'_> {
     }
 
     async fn answer(&mut self, tls: &mut Tls, request: &Request) {
-        let seen = self.place.as_ref().map(|place| (place, self.wire.evidence()));
-        let seen = seen.as_ref().map(|(place, connection)| (*place, connection));
-        let Answer(bytes) = answer::to(self.server, self.ip, seen, request);
+        let connection = self.wire.evidence();
+        let Answer(bytes) = answer::to(self.server, self.place.as_ref(), &connection, request);
         let _ = self.wire.write(&mut tls.connection, &bytes, tls.sessions.take_issued()).await;
         self.note();
     }
@@ -201,9 +192,6 @@ impl Tls {
         self.connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
     }
 }
-
-/// What a connection is for: where it belongs, and what was seen of it.
-pub(super) type Seen<'a> = Option<(&'a Place, &'a Connection)>;
 
 /// RFC 8446 §5.1.
 const HANDSHAKE: u8 = 22;

@@ -34,7 +34,8 @@ struct Known {
 impl Wire {
     /// Around a connection that was accepted just now.
     pub(super) fn new(tcp: TcpStream, client: SocketAddr) -> io::Result<Self> {
-        let server = tcp.local_addr()?;
+        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (client, server) = (canonical(client), canonical(tcp.local_addr()?));
         tcp.set_nodelay(true)?;
         let reader = Reader::new(Opening { client, server, at: now(), from_the_start: true });
         Ok(Self { tcp, reader, known: Known::default(), is_over: false })
