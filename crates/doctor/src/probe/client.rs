@@ -1,8 +1,8 @@
 //! Servers of one behaviour each, which find out what a TLS client cannot bear.
 //!
 //! [`run`] takes a port for each [`Scenario`] and one for the page that drives a browser through all of them, and answers on
-//! them until it is told to stop. A connection goes through [`visit`]: [`wire`] shows its bytes to the reader that finds out
-//! what the client did, [`sessions`] are what the client may resume, [`clients`] is where the evidence is kept.
+//! them until it is told to stop. A connection goes through `visit`: `wire` shows its bytes to the reader that finds out
+//! what the client did, `sessions` are what the client may resume, `clients` is where the evidence is kept.
 //!
 //! What a client did is known by its IP address, so clients behind one address are one.
 
