@@ -2,15 +2,21 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use raincheck_tests::address;
 use raincheck_tests::backend::bad::{self, Fault};
+use raincheck_tests::backend::gnutls::Gnutls;
 use raincheck_tests::backend::haproxy::Haproxy;
+use raincheck_tests::backend::java::{Api, Jvm};
 use raincheck_tests::backend::nginx::Nginx;
+use raincheck_tests::backend::openssl::OpenSsl;
 use raincheck_tests::backend::{Backend, Resumption};
+use raincheck_tests::client::Version;
 use raincheck_tests::deadline::until;
 use raincheck_tests::doctor_fleet::{FleetReport, command, report};
 use raincheck_tests::edge::Edge;
+use raincheck_tests::java::Release;
 use raincheck_tests::key_file::{Key, KeyFile};
 use raincheck_tests::program;
 use raincheck_tests::require;
@@ -75,8 +81,8 @@ fn nginx_is_told_by_key_and_by_certificate() {
         assert_eq!(report.findings(), [NOT_SHARED], "{:#}", report.json["findings"]);
         assert_eq!(report.groups(), [vec![a, b], vec![own], vec![other]]);
         assert_eq!(report.result(way, a, own), "refused other-key");
-        assert_eq!(report.result(way, a, other), "refused other-context");
-        assert_eq!(report.result(way, other, b), "refused other-context");
+        assert_eq!(report.result(way, a, other), "refused other-certificate");
+        assert_eq!(report.result(way, other, b), "refused other-certificate");
     }
 }
 
@@ -120,6 +126,56 @@ fn a_node_that_is_no_use_is_told_of_and_the_others_are_asked() {
     assert_eq!(report.result("psk", a, silent), "not-asked");
     assert_eq!(report.failure(a), None);
     assert_eq!(report.status, Some(1), "not all could be asked");
+}
+
+#[test]
+fn a_node_that_breaks_off_every_other_connection_is_not_taken_for_one_that_refuses() {
+    let site = Site::new();
+    let app = Upstream::http();
+    let file = key_file(&site, "keys");
+    let edges = [(); 2].map(|()| edge(&site, &app, &file));
+    let count = AtomicUsize::new(0);
+    let every_other = move || match count.fetch_add(1, Ordering::Relaxed) % 2 {
+        0 => Fault::None,
+        _ => Fault::EndsInServerHello,
+    };
+    let flaky = bad::start_as(every_other, &site.certificate);
+    let [a, b] = [&edges[0], &edges[1]].map(|edge| edge.address("web"));
+    let report = report(&site, &[a, flaky.address(), b]);
+    assert!(report.findings().contains(&("handshake-failures", "note")), "{:#}", report.json["findings"]);
+    assert!(report.groups().contains(&vec![a, b]), "{:#}", report.json["groups"]);
+    let cells = report.json["table"].as_array().unwrap().iter();
+    let of_flaky = cells.filter(|cell| cell["asked"] == flaky.address().to_string());
+    let results: Vec<&str> = of_flaky.map(|cell| cell["result"].as_str().unwrap()).collect();
+    assert!(results.contains(&"unknown") && !results.contains(&"at-times"), "{results:?}");
+}
+
+#[test]
+fn servers_of_all_kinds_resume_their_own_and_no_other() {
+    require!("openssl", "gnutls-serv", "nginx", "haproxy", "java", "javac");
+    let site = Site::new();
+    let app = Upstream::http();
+    let jvm = Jvm::new(Release::Java17);
+    let java = jvm.serve(&site.scratch, &site.certificate, &[(Api::Engine, Version::Tls13)]);
+    let edge = edge(&site, &app, &key_file(&site, "keys"));
+    let servers: [&dyn Backend; 5] = [
+        &OpenSsl::start(&site.scratch, &site.certificate, Resumption::Tls13),
+        &Gnutls::start(&site.scratch, &site.certificate, Resumption::Tls13),
+        &Nginx::start(&site.scratch, &site.certificate, Resumption::Tls13),
+        &Haproxy::start(&site.scratch, &site.certificate, Resumption::Tls13),
+        &java[0],
+    ];
+    let nodes: Vec<SocketAddr> = servers.iter().map(|server| server.address()).chain([edge.address("web")]).collect();
+    let report = report(&site, &nodes);
+    assert!(report.findings().contains(&NOT_SHARED), "{:#}", report.json["findings"]);
+    assert_eq!(report.groups(), nodes.iter().map(|&node| vec![node]).collect::<Vec<_>>());
+    for &issuer in &nodes {
+        for &asked in &nodes {
+            let result = report.result("psk", issuer, asked);
+            assert_eq!(result == "resumed", issuer == asked, "{issuer} at {asked}: {result}");
+            assert!(result.starts_with("re"), "{issuer} at {asked}: {result}");
+        }
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Node {
     pub gives: Ways<Gives>,
     /// The key names of its tickets.
     pub key_names: Ways<KeyNames>,
+    /// Its own certificate (DER), as it showed it first.
+    pub certificate: Option<Box<[u8]>>,
     /// Why nothing more was asked of it after some time.
     pub gone: Option<Failure>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use raincheck_diagnosis::evidence::{Connection, Failure};
 use rustls::client::{Resumption, Tls12Resumption};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
@@ -92,6 +92,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// The sessions it gained, in the order they came.
     pub gained: Vec<Session>,
+    /// The server's certificate; of a resumed session, that of the connection it was made on.
+    pub leaf: Option<CertificateDer<'static>>,
     /// The beginning of what the server answered.
     pub answer: Vec<u8>,
 }
@@ -125,8 +127,9 @@ impl Attempt {
         let config = config(trust, versions, Resumption::store(Arc::clone(&store) as _).tls12_resumption(tls12));
         let mut wire = Wire::new(target.address, patience);
         let failure = wire.converse(starttls, config, server_name, &speech, ending).await.err();
+        let leaf = wire.take_leaf();
         let (connection, answer) = wire.into_evidence();
-        Outcome { connection, failure, gained: store.take_gained(), answer }
+        Outcome { connection, failure, gained: store.take_gained(), leaf, answer }
     }
 }
 

@@ -101,6 +101,7 @@ impl Errand {
             address: target.address,
             gives: Ways::default(),
             key_names: Ways::default(),
+            certificate: None,
             gone: None,
         });
         let fleet = Fleet { nodes: nodes.collect(), asks: Vec::new() };
@@ -152,8 +153,13 @@ impl Errand {
     /// Keeps what came of a step.
     fn done(&mut self, done: Done, now: Duration) {
         let Done { node, step, suite, outcome } = done;
-        let Outcome { connection, failure, gained, .. } = outcome;
+        let Outcome { connection, failure, gained, leaf, .. } = outcome;
         let gained = self.keep(node, step.way(), &connection, gained);
+        let certificate = &mut self.fleet.nodes[node].certificate;
+        match step {
+            Step::Give(_) if certificate.is_none() => *certificate = leaf.map(|leaf| leaf.as_ref().into()),
+            _ => {}
+        }
         match step {
             Step::Give(way) => self.gave(node, way, gained, &connection, failure),
             Step::Ask { task, .. } => {

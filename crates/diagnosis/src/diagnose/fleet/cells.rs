@@ -39,7 +39,10 @@ pub enum Why {
     OtherSuite,
     /// The ticket is under a key that the node does not seal with.
     OtherKey,
-    /// The ticket is under a key that the node seals with itself: it minds something else, such as its certificate.
+    /// The ticket is under a key that the node seals with itself, but was given with another certificate than its own.
+    OtherCertificate,
+    /// The ticket is under a key that the node seals with itself, and was given with the same certificate: it minds
+    /// something else.
     OtherContext,
     /// It cannot be told.
     Unknown,
@@ -160,7 +163,12 @@ impl Why {
         };
         // A product seals the tickets of all versions with one key.
         if BY_TICKET.iter().any(|&way| asked.key_names[way].has(name)) {
-            return if ask.way == Way::Ticket && ask.suite != suite { Self::OtherSuite } else { Self::OtherContext };
+            let certificates = issuer.certificate.as_ref().zip(asked.certificate.as_ref());
+            return match certificates {
+                _ if ask.way == Way::Ticket && ask.suite != suite => Self::OtherSuite,
+                Some((one, other)) if one != other => Self::OtherCertificate,
+                _ => Self::OtherContext,
+            };
         }
         let named = [issuer, asked].iter().all(|node| BY_TICKET.iter().any(|&way| node.key_names[way].repeat()));
         if named { Self::OtherKey } else { Self::Unknown }

@@ -18,6 +18,7 @@ impl World {
             address: format!("192.0.2.{}:443", index + 1).parse().unwrap(),
             gives: gives.clone(),
             key_names: Ways::default(),
+            certificate: Some([0].into()),
             gone: None,
         };
         let fleet = Fleet { nodes: (0..keys.len()).map(node).collect(), asks: Vec::new() };
@@ -154,13 +155,22 @@ fn nodes_that_share_with_nobody_are_groups_of_their_own() {
 
 #[test]
 fn one_key_and_another_context_is_told_from_another_key() {
-    let diagnosis = World::new(&["a", "a", "a"]).context(2, 1).asked().diagnosis();
+    let mut world = World::new(&["a", "a", "a"]).context(2, 1).asked();
+    let diagnosis = world.diagnosis();
     assert_eq!(diagnosis.groups, [vec![0, 1], vec![2]]);
     let finding = only(&diagnosis);
     assert_eq!(finding.name, Name::KeysNotShared);
     assert_eq!(*diagnosis.cells.of_pair(Way::Ticket, 2, 0), Cell::Refused(Why::OtherContext));
     assert!(finding.evidence.iter().any(|line| line.contains("8 refusals: the ticket was under the very key")));
     assert_eq!(finding.remedy, crate::remedy::CONTEXT_NOT_SHARED);
+    world.fleet.nodes[2].certificate = Some([1].into());
+    let diagnosis = world.diagnosis();
+    assert_eq!(*diagnosis.cells.of_pair(Way::Ticket, 2, 0), Cell::Refused(Why::OtherCertificate));
+    assert!(
+        only(&diagnosis).evidence.iter().any(|line| line.contains("8 refusals: the ticket was under the very key"))
+    );
+    assert!(only(&diagnosis).evidence.iter().any(|line| line.contains("but given with another certificate")));
+    assert_eq!(only(&diagnosis).remedy, crate::remedy::CONTEXT_NOT_SHARED);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use raincheck_diagnosis::Side;
 use raincheck_diagnosis::evidence::{Connection, Description, Failure, Stage};
 use raincheck_diagnosis::tcp::{Conversation, Opening};
 use raincheck_diagnosis::tls::Reader;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,6 +25,7 @@ pub(super) struct Wire {
     patience: Duration,
     reader: Reader,
     answer: Vec<u8>,
+    leaf: Option<CertificateDer<'static>>,
     received: Vec<u8>,
 }
 
@@ -47,7 +48,12 @@ impl Wire {
         // Until there is a connection, there is no address of ours.
         let nowhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let reader = Reader::new(Opening { client: nowhere, server, at: now(), from_the_start: true });
-        Self { server, patience, reader, answer: Vec::new(), received: vec![0; 16 << 10] }
+        Self { server, patience, reader, answer: Vec::new(), leaf: None, received: vec![0; 16 << 10] }
+    }
+
+    /// The server's certificate; of a resumed session, that of the connection it was made on.
+    pub(super) fn take_leaf(&mut self) -> Option<CertificateDer<'static>> {
+        self.leaf.take()
     }
 
     /// What was seen, and the beginning of what the server answered.
@@ -100,6 +106,7 @@ impl Wire {
         loop {
             self.flush(line).await?;
             if !line.tls.is_handshaking() {
+                self.leaf = line.tls.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
                 return Ok(());
             }
             let stage = self.stage(line);

@@ -65,6 +65,7 @@ fn cell(report: &FleetReport, way: Way, issuer: usize, asked: usize) -> Value {
             Why::NotEvenItsOwn => "not-even-its-own".to_owned(),
             Why::OtherSuite => "other-suite".to_owned(),
             Why::OtherKey => "other-key".to_owned(),
+            Why::OtherCertificate => "other-certificate".to_owned(),
             Why::OtherContext => "other-context".to_owned(),
             Why::Unknown => "unknown".to_owned(),
         }),

@@ -110,6 +110,7 @@ impl Tally {
 enum Sign {
     Resumed,
     OtherKey,
+    OtherCertificate,
     OtherContext,
     OtherSuite,
     NotEvenItsOwn,
@@ -126,6 +127,7 @@ impl Sign {
         match cell {
             Told::Resumed => Self::Resumed,
             Told::Refused(Why::OtherKey) => Self::OtherKey,
+            Told::Refused(Why::OtherCertificate) => Self::OtherCertificate,
             Told::Refused(Why::OtherContext) => Self::OtherContext,
             Told::Refused(Why::OtherSuite) => Self::OtherSuite,
             Told::Refused(Why::NotEvenItsOwn) => Self::NotEvenItsOwn,
@@ -142,7 +144,8 @@ impl Sign {
         match self {
             Self::Resumed => '+',
             Self::OtherKey => 'k',
-            Self::OtherContext => 'c',
+            Self::OtherCertificate => 'c',
+            Self::OtherContext => 'p',
             Self::OtherSuite => 's',
             Self::NotEvenItsOwn => 'x',
             Self::Refused => '-',
@@ -158,7 +161,8 @@ impl Sign {
         match self {
             Self::Resumed => "resumed",
             Self::OtherKey => "refused: another key",
-            Self::OtherContext => "refused, though it is under the node's own key: another certificate or policy",
+            Self::OtherCertificate => "refused: the node's own key, but another certificate",
+            Self::OtherContext => "refused: the node's own key and certificate, but something else that it minds",
             Self::OtherSuite => "refused: the node prefers a cipher suite that the session cannot be used with",
             Self::NotEvenItsOwn => "refused, as the node refuses its own",
             Self::Refused => "refused: why cannot be told",

@@ -23,6 +23,7 @@ fn report() -> FleetReport {
                 Ways { psk: Gives::Unknown(silence.clone()), ..Ways::default() }
             },
             key_names,
+            certificate: None,
             gone: key.is_none().then_some(silence),
         }
     });

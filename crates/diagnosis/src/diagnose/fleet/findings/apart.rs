@@ -30,7 +30,7 @@ pub(super) fn keys_not_shared(seen: &Seen<'_>) -> Option<Finding> {
             format!("one group: {}{under}", seen.list(group))
         }));
     }
-    for why in [Why::OtherKey, Why::OtherContext, Why::OtherSuite, Why::Unknown] {
+    for why in [Why::OtherKey, Why::OtherCertificate, Why::OtherContext, Why::OtherSuite, Why::Unknown] {
         if let times @ 1.. = whys.iter().filter(|&&other| other == why).count() {
             finding.evidence.push(format!("{}: {}", count(times, "refusal"), because(why)));
         }
@@ -41,7 +41,7 @@ pub(super) fn keys_not_shared(seen: &Seen<'_>) -> Option<Finding> {
             100.0 * elsewhere(groups.iter().map(|group| group.len()))
         );
     }
-    if whys.iter().all(|&why| why == Why::OtherContext) {
+    if whys.iter().all(|why| matches!(why, Why::OtherCertificate | Why::OtherContext)) {
         finding.remedy = CONTEXT_NOT_SHARED.to_vec();
     }
     Some(finding)
@@ -128,9 +128,13 @@ fn key_name(seen: &Seen<'_>, group: &[usize]) -> Option<KeyName> {
 fn because(why: Why) -> &'static str {
     match why {
         Why::OtherKey => "the ticket was under a key that the node does not seal with",
+        Why::OtherCertificate => {
+            "the ticket was under the very key that the node seals with, but given with another certificate, which nginx \
+             minds, and HAProxy since August 2026"
+        }
         Why::OtherContext => {
-            "the ticket was under the very key that the node seals with, so it minds something else: its certificate, as \
-             nginx does and HAProxy since August 2026, or whose client certificates it trusts"
+            "the ticket was under the very key that the node seals with, so it minds something else, such as whose client \
+             certificates it trusts"
         }
         Why::OtherSuite => "the node prefers a cipher suite that the session cannot be used with",
         Why::NotEvenItsOwn => "the node resumes not even its own tickets",
