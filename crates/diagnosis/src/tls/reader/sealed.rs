@@ -43,9 +43,6 @@ impl Reader {
             }
             return;
         }
-        self.note_sealed(side, at, length);
-        let connection = &mut self.connection;
-        let direction = &mut self.directions[side];
         // An answer to the other's end is more likely to be an alert than 18 bytes of data are.
         let ended = connection.end[!side] != End::default();
         let padding = direction.padding.unwrap_or(if ended { JAVAS_PADDING } else { 0 });
@@ -54,6 +51,7 @@ impl Reader {
             connection.end[side].close_notify = CloseNotify::Likely(at);
         } else {
             connection.application[side].add(at, length);
+            self.note_sealed(side, at, length);
         }
     }
 
@@ -69,11 +67,10 @@ impl Reader {
         }
     }
 
-    /// Notes what may be a ticket, sent before the client's application spoke.
+    /// Notes what may be a ticket.
     pub(super) fn note_sealed(&mut self, side: Side, at: Moment, length: u16) {
-        let Connection { finished, application, sealed, .. } = &mut self.connection;
-        let is_early = finished.client.is_some() && application.client.records == 0;
-        if side == Side::Server && is_early && sealed.len() < MAX_SEALED {
+        let Connection { finished, sealed, .. } = &mut self.connection;
+        if side == Side::Server && finished.client.is_some() && sealed.len() < MAX_SEALED {
             sealed.push(Sealed { at, length });
         }
     }

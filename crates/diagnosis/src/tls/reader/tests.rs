@@ -318,9 +318,15 @@ fn an_alert_in_place_of_finished_aborts() {
 }
 
 #[test]
-fn tickets_before_the_client_spoke_are_seen_as_sealed_records() {
+fn what_may_be_a_ticket_is_noted() {
     let seen = read(&full13());
-    assert_eq!(seen.sealed.iter().map(|sealed| sealed.length).collect::<Vec<_>>(), [250, 250]);
+    assert_eq!(seen.sealed.iter().map(|sealed| sealed.length).collect::<Vec<_>>(), [250, 250, 1000]);
+    let spoke = seen.application.client.first;
+    assert_eq!(
+        seen.sealed.iter().filter(|sealed| Some(sealed.at) < spoke).count(),
+        2,
+        "before the client's application"
+    );
     assert_eq!(seen.finished.client, Some(moment(3)));
 }
 
