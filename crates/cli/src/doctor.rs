@@ -8,6 +8,8 @@ mod client;
 mod explain;
 mod fleet;
 mod output;
+mod pcap;
+mod progress;
 mod reach;
 
 /// Find out why connections do not resume, and what to do about it
@@ -21,6 +23,7 @@ pub(crate) struct Doctor {
 enum Command {
     Client(client::Client),
     Fleet(fleet::Fleet),
+    Pcap(pcap::Pcap),
     Explain(explain::Explain),
 }
 
@@ -29,6 +32,7 @@ impl Doctor {
         match self.command {
             Command::Client(client) => client.run(),
             Command::Fleet(fleet) => fleet.run(),
+            Command::Pcap(pcap) => pcap.run(),
             Command::Explain(explain) => explain.run(),
         }
     }

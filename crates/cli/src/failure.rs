@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use raincheck_doctor::capture;
 use raincheck_edge::config::ConfigErrors;
 
 use crate::stderr::say;
@@ -48,6 +49,15 @@ impl From<raincheck_doctor::Error> for Failure {
     fn from(error: raincheck_doctor::Error) -> Self {
         match error {
             raincheck_doctor::Error::Resolve { .. } | raincheck_doctor::Error::System(_) => Self::Run(error.into()),
+            _ => Self::Usage(error.into()),
+        }
+    }
+}
+
+impl From<capture::Error> for Failure {
+    fn from(error: capture::Error) -> Self {
+        match error {
+            capture::Error::Read { .. } => Self::Run(error.into()),
             _ => Self::Usage(error.into()),
         }
     }

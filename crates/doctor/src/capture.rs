@@ -59,6 +59,7 @@ pub struct Capture {
     counts: Counts,
     notices: Vec<Notice>,
     progress: Progress,
+    first: Option<Timestamp>,
 }
 
 /// What a capture holds that a diagnosis can use.
@@ -95,6 +96,7 @@ impl Capture {
             counts: Counts::default(),
             notices: Vec::new(),
             progress: Progress::of(total),
+            first: None,
         }
     }
 
@@ -117,6 +119,11 @@ impl Capture {
     /// What was read so far, and what of it was left out.
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// When the first packet was captured, of whatever kind it was.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 
     /// What was wrong with the captures, and did not keep the rest from being read. Whole only after the last event.
@@ -148,6 +155,7 @@ impl Capture {
             match file.next() {
                 Ok(Some(Record::Packet(packet))) => {
                     self.counts.packets += 1;
+                    self.first.get_or_insert(packet.time);
                     match file.header(&packet) {
                         Ok(header) => {
                             self.counts.segment(&header);

@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod error;
 pub mod explain;
+pub mod pcap;
 pub mod probe;
 pub mod report;
 

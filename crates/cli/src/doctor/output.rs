@@ -22,7 +22,12 @@ pub(super) fn paint() -> Paint {
 
 /// Prints a report.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
+    written(io::stdout().write_all(text.as_bytes()))
+}
+
+/// What came of writing to standard output.
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         // Whoever read has seen enough, as `head` has.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),

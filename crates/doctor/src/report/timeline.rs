@@ -28,7 +28,8 @@ impl Handshakes {
         self.full + self.refused + self.resumed
     }
 
-    fn with(self, other: Self) -> Self {
+    /// These and those.
+    pub fn with(self, other: Self) -> Self {
         Self {
             full: self.full + other.full,
             refused: self.refused + other.refused,
