@@ -208,3 +208,39 @@ impl Place {
 /// More than any scenario asks for. A ClientHello and the tickets of a connection have 40 KB at most.
 const MOST_CONNECTIONS: usize = 40;
 const MOST_CLIENTS: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::client::wire::now;
+
+    fn connection(client: u8) -> Connection {
+        Connection::new(([10, 0, 0, client], 1).into(), ([10, 0, 1, 0], 443).into(), now(), true)
+    }
+
+    fn seen(clients: &Clients, client: u8) -> usize {
+        clients.trials([10, 0, 0, client].into()).iter().map(|trial| trial.connections.len()).sum()
+    }
+
+    #[test]
+    fn what_a_forgotten_client_still_does_is_not_taken_for_what_it_does_anew() {
+        let clients = Clients::default();
+        let before = clients.admit(Scenario::Tickets, connection(1));
+        clients.forget([10, 0, 0, 1].into());
+        assert_eq!(seen(&clients, 1), 0);
+        let anew = clients.admit(Scenario::Tickets, connection(1));
+        before.leave(connection(2));
+        assert_eq!((before.age(), anew.age(), anew.number()), (None, Some(Age::Before), Some(1)));
+        let kept = clients.trials([10, 0, 0, 1].into());
+        assert_eq!(kept[Scenario::Tickets as usize].connections[0].client, connection(1).client);
+    }
+
+    #[test]
+    fn the_client_that_began_first_makes_room() {
+        let clients = Clients::default();
+        for client in 0..=MOST_CLIENTS as u8 {
+            clients.admit(Scenario::Tickets, connection(client));
+        }
+        assert_eq!((clients.all().len(), seen(&clients, 0), seen(&clients, 1)), (MOST_CLIENTS, 0, 1));
+    }
+}
