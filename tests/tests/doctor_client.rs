@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
 use raincheck_tests::client::Version;
@@ -112,10 +112,9 @@ fn chromium_is_driven_by_the_page() {
     require!("chromium");
     let doctor = DoctorClient::start(&["--once"]);
     let profile = Scratch::new();
-    let mut browser = program::spawn(&mut chromium(&doctor, &profile, &[]));
+    let browser = Browser(program::spawn(&mut chromium(&doctor, &profile, &[])));
     let report = doctor.ended();
-    browser.kill().unwrap();
-    browser.wait().unwrap();
+    drop(browser);
     assert_eq!((report.conspicuous(), report.status), (vec![], Some(0)), "{}", report.json);
     assert_eq!(report.scenario("renewal")["why"], "with renewed tickets in 3 of 6, 3 of them at once");
     // It never says goodbye.
@@ -256,6 +255,16 @@ fn finish(connection: &mut Connection) {
     assert!(connection.resumed() && answer.starts_with(b"HTTP/1.1 200"));
     connection.close();
     connection.socket.shutdown(Shutdown::Write).unwrap();
+}
+
+/// A running browser; killed when dropped.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A browser that opens the page, whatever its certificate.
