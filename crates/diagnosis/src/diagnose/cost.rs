@@ -52,7 +52,8 @@ impl fmt::Display for Cost {
         write!(f, "{:.1} ms of the server's CPU time with ECDSA, ", self.ecdsa.as_secs_f64() * 1e3)?;
         write!(f, "{:.1} ms with RSA-2048", self.rsa.as_secs_f64() * 1e3)?;
         if self.round_trips > 0 {
-            write!(f, ", {} round trips", self.round_trips)?;
+            let plural = if self.round_trips == 1 { "" } else { "s" };
+            write!(f, ", {} round trip{plural}", self.round_trips)?;
         }
         if self.bytes > 0 {
             write!(f, ", {} bytes of certificates", self.bytes)?;
