@@ -222,6 +222,17 @@ fn a_key_that_came_late_is_out_of_step() {
 }
 
 #[test]
+fn another_key_that_opens_later_does_not_show_that_the_first_one_came() {
+    let mut world = World::new(&["ba", "a"]).asked().asked_again_with(&["ba", "a"]);
+    world.ask(Way::Psk, 0, 1, true, Reply::Resumed);
+    world.fleet.asks.last_mut().unwrap().key_name = KeyName::of(&[b'a'; 16]);
+    let diagnosis = world.diagnosis();
+    assert_eq!(*diagnosis.cells.of_pair(Way::Psk, 0, 1), Cell::ResumedLater);
+    let finding = only(&diagnosis);
+    assert_eq!((finding.name, finding.certainty), (Name::RotationOutOfStep, Certainty::Inferred));
+}
+
+#[test]
 fn a_key_that_stays_away_is_out_of_step_too_if_the_others_is_known() {
     let diagnosis = World::new(&["ba", "a"]).asked().asked_again_with(&["ba", "a"]).diagnosis();
     let finding = only(&diagnosis);
@@ -250,6 +261,17 @@ fn who_refuses_its_own_is_told_apart_from_who_does_not_share() {
     assert_eq!(finding.summary, "n2:443 gives tickets, and refuses each of its own.");
     assert_eq!(finding.evidence, ["TLSv1.3: n2:443", "TLSv1.2: n2:443"]);
     assert_eq!(*diagnosis.cells.of_pair(Way::Psk, 0, 2), Cell::Refused(Why::NotEvenItsOwn));
+}
+
+#[test]
+fn who_refuses_its_own_in_one_version_may_share_in_another() {
+    let mut world = World::new(&["a", "a", "a"]).gives(1, Gives::NotSpoken, Gives::Sessions, Gives::Sessions).asked();
+    for ask in world.fleet.asks.iter_mut().filter(|ask| ask.way == Way::Psk && ask.asked == 2) {
+        ask.reply = Reply::Refused(SUITE);
+    }
+    let diagnosis = world.diagnosis();
+    assert_eq!(found(&diagnosis), [(Name::TicketNeverAccepted, PROBLEM), (Name::VersionChanged, PROBLEM)]);
+    assert_eq!(diagnosis.findings[0].evidence, ["TLSv1.3: n2:443"]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ struct World {
     /// How long a connection takes; one that is not answered takes a hundred times as long.
     latency: Duration,
     wait: Duration,
+    /// Whether all know one another's session IDs.
+    one_cache: bool,
 }
 
 #[derive(Clone)]
@@ -18,6 +20,8 @@ struct Node {
     gives: [Gives; 3],
     /// TLS 1.3 tickets on a full handshake, and on a resumed one.
     tickets: (usize, usize),
+    /// On how many connections that are to bring tickets it gives some.
+    generous: usize,
     answers: bool,
 }
 
@@ -29,13 +33,16 @@ struct Log {
     /// When connections to each node began, in order.
     began: BTreeMap<usize, Vec<Duration>>,
     end: Duration,
+    /// What there was left to do.
+    left: usize,
 }
 
 impl World {
     fn new(keys: &str) -> Self {
         let gives = [(); 3].map(|()| Gives::Sessions);
-        let node = |key: char| Node { key, gives: gives.clone(), tickets: (2, 1), answers: true };
-        Self { nodes: keys.chars().map(node).collect(), latency: Duration::from_millis(5), wait: Duration::ZERO }
+        let node = |key: char| Node { key, gives: gives.clone(), tickets: (2, 1), generous: usize::MAX, answers: true };
+        let nodes = keys.chars().map(node).collect();
+        Self { nodes, latency: Duration::from_millis(5), wait: Duration::ZERO, one_cache: false }
     }
 
     fn run(&self) -> Log {
@@ -43,7 +50,7 @@ impl World {
         let (mut plan, mut psks) = (Plan::new(nodes, self.wait), Psks::new(nodes));
         let (mut now, mut log) = (Duration::ZERO, Log::default());
         let mut running: Vec<(Duration, usize, Step)> = Vec::new();
-        let mut given = vec![false; nodes];
+        let mut given = vec![0; nodes];
         loop {
             while let Some((node, step)) = plan.next(now, &psks) {
                 assert!(running.iter().all(|&(_, other, _)| other != node), "two connections to {node} at once");
@@ -63,12 +70,13 @@ impl World {
             let Some(&(end, node, step)) = running.first().filter(|(end, ..)| due.is_none_or(|due| *end <= due)) else {
                 match due {
                     Some(due) => assert!(due > std::mem::replace(&mut now, due), "the plan stands still"),
-                    None => return Log { end: now, ..log },
+                    None => return Log { end: now, left: plan.progress().left, ..log },
                 }
                 continue;
             };
             running.remove(0);
             now = now.max(end);
+            assert!(now < Duration::from_secs(3600), "there is no end to it");
             self.ends(&mut plan, &mut psks, &mut given, &mut log, (node, step, now));
         }
     }
@@ -77,23 +85,29 @@ impl World {
         &self,
         plan: &mut Plan,
         psks: &mut Psks<()>,
-        given: &mut [bool],
+        given: &mut [usize],
         log: &mut Log,
         (node, step, now): (usize, Step, Duration),
     ) {
-        let Node { key, gives, tickets, answers } = &self.nodes[node];
+        let Node { key, gives, tickets, generous, answers } = &self.nodes[node];
         let gives = |way: Way| if *answers { gives[way as usize].clone() } else { Gives::Unknown(silence()) };
         match step {
             Step::Give(way) => {
-                if way == Way::Psk && gives(way) == Gives::Sessions {
-                    psks.keep(node, vec![(); tickets.0], !std::mem::replace(&mut given[node], true));
+                let mut gives = gives(way);
+                if way == Way::Psk && gives == Gives::Sessions {
+                    if given[node] >= *generous {
+                        gives = Gives::Nothing;
+                    } else {
+                        psks.keep(node, vec![(); tickets.0], given[node] == 0);
+                    }
+                    given[node] += 1;
                 }
-                plan.gave(node, way, &gives(way), !answers);
+                plan.gave(node, way, &gives, !answers);
             }
             Step::Ask { task: task @ Task { way, issuer, again }, .. } => {
                 *log.asked.entry((way.as_str(), issuer, node, again)).or_default() += 1;
                 let resumed = match way {
-                    Way::SessionId => issuer == node,
+                    Way::SessionId => self.one_cache || issuer == node,
                     Way::Psk | Way::Ticket => self.nodes[issuer].key == *key && key.is_lowercase(),
                 };
                 if way == Way::Psk {
@@ -135,6 +149,7 @@ fn each_node_is_asked_once_for_the_tickets_of_each() {
         assert_eq!(log.pairs(Way::Psk, false, 1), nodes * nodes);
         assert_eq!(log.pairs(Way::Ticket, false, 1), nodes * nodes);
         assert_eq!(log.asked.values().sum::<usize>(), log.asked.len(), "nothing twice");
+        assert_eq!(log.left, 0);
         // Of session IDs, its own and the next.
         assert_eq!(log.pairs(Way::SessionId, false, 1), nodes * nodes.min(2));
     }
@@ -201,8 +216,26 @@ fn nobody_is_asked_for_what_is_not_given_or_not_spoken() {
     let log = world.run();
     let psk: Vec<_> = log.asked.keys().filter(|(by, ..)| *by == "psk").map(|(_, from, to, _)| (*from, *to)).collect();
     assert_eq!(psk, [(0, 0), (0, 2)]);
+    assert_eq!(log.left, 0);
     // There is nothing else to resume by at node 2, so its session IDs are for all to see.
     assert!(
         log.asked.contains_key(&("session-id", 2, 0, false)) && log.asked.contains_key(&("session-id", 2, 1, false))
     );
+}
+
+#[test]
+fn session_ids_that_a_neighbour_knows_are_offered_to_all() {
+    let log = World { one_cache: true, ..World::new("aaaaa") }.run();
+    assert_eq!(log.pairs(Way::SessionId, false, 1), 25);
+}
+
+#[test]
+fn who_gives_no_more_tickets_is_asked_for_some_three_times_more() {
+    let mut world = World::new("aaaa");
+    world.nodes.iter_mut().for_each(|node| node.tickets = (1, 0));
+    world.nodes[1].generous = 1;
+    let log = world.run();
+    let of_it = log.asked.keys().filter(|(by, issuer, ..)| *by == "psk" && *issuer == 1).count();
+    assert_eq!((of_it, log.pairs(Way::Psk, false, 1)), (1, 13));
+    assert_eq!(log.left, 3, "those that were not asked");
 }
