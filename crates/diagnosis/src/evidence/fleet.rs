@@ -177,3 +177,6 @@ fn declines(connection: &Connection, failure: &Failure, version: Version) -> boo
         || connection.version().is_some_and(|picked| picked != version)
         || connection.alerts.iter().any(alerted)
 }
+
+#[cfg(test)]
+mod tests;
