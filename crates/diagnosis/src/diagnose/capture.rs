@@ -4,6 +4,7 @@
 //! another finding explains it, what it found is a note.
 
 mod case;
+mod groups;
 mod listener;
 mod refusal;
 mod sentence;

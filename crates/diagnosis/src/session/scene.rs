@@ -65,6 +65,7 @@ impl Scene {
             ends: Ends::Clean,
             suite: 0xc02f,
             fallback: false,
+            random: None,
             scene: self,
         }
     }
@@ -100,6 +101,7 @@ pub(crate) struct Visit<'a> {
     ends: Ends,
     suite: u16,
     fallback: bool,
+    random: Option<u8>,
 }
 
 impl Visit<'_> {
@@ -131,6 +133,12 @@ impl Visit<'_> {
 
     pub(crate) fn fallback(mut self) -> Self {
         self.fallback = true;
+        self
+    }
+
+    /// The connection is a leg of another with the same number.
+    pub(crate) fn leg(mut self, random: u8) -> Self {
+        self.random = Some(random);
         self
     }
 
@@ -265,7 +273,10 @@ impl Visit<'_> {
         let suites = [self.suite, 0xc030];
         let hello = ClientHello {
             at: self.scene.moment(),
-            random: std::array::from_fn(|index| (self.scene.packets >> (8 * (index % 8))) as u8),
+            random: self.random.map_or_else(
+                || std::array::from_fn(|index| (self.scene.packets >> (8 * (index % 8))) as u8),
+                |random| [random; 32],
+            ),
             version: self.highest.unwrap_or(self.version),
             server_name: self.name.map(Into::into),
             session_id: self.id,

@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::groups::Groups;
 use super::listener::{Listener, Timelines};
 use super::refusal::{Refusal, refusals};
+use super::unclean_close::{Tally, tallies};
 use crate::evidence::Version;
 use crate::session::{Graph, Offered, Record, Session};
 use crate::{Moment, Timestamp};
@@ -12,20 +14,38 @@ use crate::{Moment, Timestamp};
 pub(super) struct Case<'a> {
     pub(super) graph: &'a Graph,
     /// Each client's connections to a name, in order of start.
-    visits: BTreeMap<Client, Vec<usize>>,
+    visits: Groups<Client>,
+    /// Each client's connections to a server, whatever name it asks for.
+    pairs: Groups<(IpAddr, u32)>,
     /// The connections to each server of which something is missing, by when they were first and last seen.
     partial: BTreeMap<u32, Vec<(Moment, Moment)>>,
-    /// The sessions that each connection was seen to issue.
-    issued: BTreeMap<usize, Vec<usize>>,
+    /// The connections that were seen to issue a session, each with that, in order.
+    issued: Vec<(usize, usize)>,
     /// Where each session of TLS 1.3 must have come from that nobody was seen to issue, by its place in the graph.
     inferred: BTreeMap<usize, usize>,
     pub(super) timelines: Timelines,
+    /// What was offered to each server, by its number.
+    offers: Vec<Offers>,
+    /// What became of the sessions that each server was to keep.
+    pub(super) tallies: BTreeMap<u32, Tally>,
     /// The offers that were refused, each with the reason.
     pub(super) refusals: Vec<Refusal>,
 }
 
 /// A client, as far as an address and the name it asks for tell one from another.
 type Client = (IpAddr, Option<u32>);
+
+/// How many sessions were offered to a server, and how many it resumed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Offers {
+    /// All of them.
+    pub(super) all: usize,
+    /// Tickets, TLS 1.3's of sessions that the server keeps among them.
+    pub(super) tickets: usize,
+    pub(super) resumed_tickets: usize,
+    /// Of sessions that the server keeps, by ID or by ticket.
+    pub(super) resumed_kept: usize,
+}
 
 /// The connection that a session came from.
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +59,19 @@ pub(super) struct Origin {
 
 impl<'a> Case<'a> {
     pub(super) fn of(graph: &'a Graph) -> Self {
-        let mut visits = BTreeMap::<Client, Vec<usize>>::new();
-        for (place, record) in graph.connections().iter().enumerate().filter(|(_, record)| record.hello.is_some()) {
-            visits.entry((record.client.ip(), record.server_name)).or_default().push(place);
-        }
+        let hellos = || graph.connections().iter().enumerate().filter(|(_, record)| record.hello.is_some());
+        let visits = Groups::of(hellos().map(|(place, record)| ((record.client.ip(), record.server_name), place)));
+        let pairs = Groups::of(hellos().map(|(place, record)| ((record.client.ip(), record.server), place)));
         let mut case = Self {
             graph,
             visits,
+            pairs,
             partial: BTreeMap::new(),
             issued: issued(graph),
             inferred: BTreeMap::new(),
             timelines: Timelines::default(),
+            offers: offers(graph),
+            tallies: BTreeMap::new(),
             refusals: Vec::new(),
         };
         for record in graph.connections().iter().filter(|record| record.is_partial()) {
@@ -57,6 +79,7 @@ impl<'a> Case<'a> {
         }
         case.inferred = case.infer_origins();
         case.timelines = Timelines::of(&case);
+        case.tallies = tallies(&case);
         case.refusals = refusals(&case);
         case
     }
@@ -69,20 +92,22 @@ impl<'a> Case<'a> {
         self.graph.connections().iter().enumerate()
     }
 
-    /// The connections of each client to each server, in order of start, from its address, whatever name it asks for.
-    pub(super) fn pairs(&self) -> BTreeMap<(IpAddr, u32), Vec<usize>> {
-        let mut pairs = BTreeMap::<_, Vec<usize>>::new();
-        for (place, record) in self.records().filter(|(_, record)| record.hello.is_some()) {
-            pairs.entry((record.client.ip(), record.server)).or_default().push(place);
-        }
-        pairs
+    /// The connections of each client, by its address, to each server, in order of start.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = ((IpAddr, u32), &[usize])> {
+        self.pairs.iter()
+    }
+
+    /// What was offered to a server.
+    pub(super) fn offered_to(&self, server: u32) -> Offers {
+        self.offers.get(server as usize).copied().unwrap_or_default()
     }
 
     pub(super) fn listener(&self, connection: usize) -> Listener {
         Listener::of(self.record(connection))
     }
 
-    /// Where the session came from that a connection offers: of several that issued it, the same server before others.
+    /// Where the session came from that a connection offers. Of several legs on which it was issued, the one to the same
+    /// server goes before others, and then the one from the same client.
     pub(super) fn origin(&self, session: usize, offering: usize) -> Option<Origin> {
         let (server, hello) = (self.record(offering).server, self.record(offering).hello?);
         let issues = self.graph.issues(&self.graph.sessions()[session]).iter().filter(|issue| issue.at <= hello);
@@ -92,7 +117,12 @@ impl<'a> Case<'a> {
             lifetime: issue.lifetime,
             is_seen: true,
         });
-        issues.max_by_key(|origin| (self.record(origin.connection).server == server, origin.at)).or_else(|| {
+        let client = self.record(offering).client.ip();
+        let nearness = |origin: &Origin| {
+            let record = self.record(origin.connection);
+            (record.server == server, record.client.ip() == client, origin.at)
+        };
+        issues.max_by_key(nearness).or_else(|| {
             let connection = *self.inferred.get(&session)?;
             let at = self.record(connection).established?;
             Some(Origin { connection, at, lifetime: None, is_seen: false })
@@ -111,8 +141,9 @@ impl<'a> Case<'a> {
     }
 
     /// The sessions that a connection was seen to issue.
-    pub(super) fn issued_on(&self, connection: usize) -> &[usize] {
-        self.issued.get(&connection).map_or(&[], Vec::as_slice)
+    pub(super) fn issued_on(&self, connection: usize) -> impl Iterator<Item = usize> {
+        let start = self.issued.partition_point(|(issuer, _)| *issuer < connection);
+        self.issued[start..].iter().take_while(move |(issuer, _)| *issuer == connection).map(|(_, session)| *session)
     }
 
     /// The connections that offered a session, in order of time.
@@ -143,7 +174,7 @@ impl<'a> Case<'a> {
     /// TLS 1.3 hides who issued a ticket. It came, as a rule, on the last connection that the client had finished before.
     fn infer_origins(&self) -> BTreeMap<usize, usize> {
         let mut inferred = BTreeMap::new();
-        for visits in self.visits.values() {
+        for (_, visits) in self.visits.iter() {
             let roams = self.roams(visits);
             for (index, visit) in visits.iter().enumerate() {
                 let record = self.record(*visit);
@@ -189,14 +220,28 @@ impl<'a> Case<'a> {
     }
 }
 
-fn issued(graph: &Graph) -> BTreeMap<usize, Vec<usize>> {
-    let mut issued = BTreeMap::<_, Vec<usize>>::new();
-    for (place, session) in graph.sessions().iter().enumerate() {
-        for issue in graph.issues(session) {
-            issued.entry(issue.connection).or_default().push(place);
-        }
-    }
+fn issued(graph: &Graph) -> Vec<(usize, usize)> {
+    let sessions = graph.sessions().iter().enumerate();
+    let issues =
+        sessions.flat_map(|(place, session)| graph.issues(session).iter().map(move |issue| (issue.connection, place)));
+    let mut issued = issues.collect::<Vec<_>>();
+    issued.sort_unstable();
     issued
+}
+
+fn offers(graph: &Graph) -> Vec<Offers> {
+    let mut offers = vec![Offers::default(); graph.servers().len()];
+    for record in graph.connections() {
+        let to = &mut offers[record.server as usize];
+        let is_ticket = matches!(record.offered, Offered::Ticket | Offered::Psk);
+        let is_kept = record.offered == Offered::SessionId || (is_ticket && record.offers_handle());
+        let resumed = usize::from(record.agreed.is_resumed());
+        to.all += usize::from(is_ticket || is_kept);
+        to.tickets += usize::from(is_ticket);
+        to.resumed_tickets += if is_ticket { resumed } else { 0 };
+        to.resumed_kept += if is_kept { resumed } else { 0 };
+    }
+    offers
 }
 
 // Of a client with many connections at once, how many are looked at for the one that a ticket came from.

@@ -58,7 +58,7 @@ pub(super) fn adopted(case: &Case<'_>, place: usize) -> Adopted {
         let offers = case.graph.offers(&case.graph.sessions()[session]);
         offers.last().is_some_and(|offer| record.was_left_by(offer.at))
     };
-    let new = case.issued_on(place).iter().any(|session| *session != old && offered_later(*session));
+    let new = case.issued_on(place).any(|session| session != old && offered_later(session));
     match (new, offered_later(old)) {
         (true, _) => Adopted::New,
         (false, true) => Adopted::Old,

@@ -14,7 +14,7 @@ use crate::{Certainty, Finding, Name, Severity};
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut clients = BTreeMap::<IpAddr, Losses>::new();
     for ((client, _), visits) in case.pairs() {
-        clients.entry(client).or_default().add(case, &visits);
+        clients.entry(client).or_default().add(case, visits);
     }
     clients.into_iter().filter_map(|(client, losses)| losses.judge(case, client)).collect()
 }

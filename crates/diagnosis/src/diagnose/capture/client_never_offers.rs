@@ -8,7 +8,7 @@ use crate::session::{Given, Offered, Record};
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    case.pairs().into_iter().filter_map(|((_, server), visits)| judge(case, server, &visits)).collect()
+    case.pairs().filter_map(|((_, server), visits)| judge(case, server, visits)).collect()
 }
 
 fn judge(case: &Case<'_>, server: u32, visits: &[usize]) -> Option<Finding> {

@@ -12,7 +12,7 @@ use crate::{Certainty, Finding, Name, Severity};
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut by_client = BTreeMap::<IpAddr, Vec<usize>>::new();
     for ((client, _), visits) in case.pairs() {
-        let left = leaving(case, &visits);
+        let left = leaving(case, visits);
         if left.len() >= FEWEST {
             by_client.entry(client).or_default().extend(left);
         }

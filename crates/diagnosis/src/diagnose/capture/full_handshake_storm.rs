@@ -13,7 +13,7 @@ use crate::{Certainty, Finding, Name, Severity};
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut by_client = BTreeMap::<IpAddr, Vec<Pair>>::new();
     for ((client, _), visits) in case.pairs() {
-        let pair = Pair::of(case, &visits);
+        let pair = Pair::of(case, visits);
         if pair.never_resumes() {
             by_client.entry(client).or_default().push(pair);
         }

@@ -6,16 +6,18 @@ use super::case::Case;
 use super::inline_renewal_aborted::is_aborted;
 use super::sentence::{Draft, count, list};
 use super::stale_session_alert::is_stale;
+use super::version_fallback::fallbacks;
 use crate::evidence::{Description, Kind};
 use crate::session::Record;
 use crate::{Certainty, Finding, Name, Severity, Side};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    let fallbacks = fallbacks(case);
     let mut servers = BTreeMap::<u32, (Vec<(usize, Side, Description)>, usize)>::new();
     for (place, record) in case.records().filter(|(_, record)| record.hello.is_some()) {
         let (failed, all) = servers.entry(record.server).or_default();
         *all += 1;
-        let explained = is_stale(case, place) || is_aborted(case, place) || record.is_fallback();
+        let explained = is_stale(case, place) || is_aborted(case, place) || fallbacks.contains(&place);
         failed.extend(fatal(record).filter(|_| !explained).map(|(side, description)| (place, side, description)));
     }
     let failing = servers.into_iter().filter(|(_, (failed, _))| !failed.is_empty());

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::case::Case;
 use super::sentence::{Draft, count, list, servers};
-use super::stale_session_alert::{failed, is_stale};
+use super::stale_session_alert::{failed, is_stale, may_be_stale};
 use crate::evidence::{Answer, Kind};
 use crate::{Certainty, Finding, Name, Severity, Side};
 
@@ -47,6 +47,7 @@ pub(super) fn is_aborted(case: &Case<'_>, place: usize) -> bool {
         && record.renewed_inline == Answer::Yes
         && (record.client_ended.is_some() || record.alerts().any(|(side, _)| side == Side::Client))
         && !is_stale(case, place)
+        && !may_be_stale(case, place)
 }
 
 const FEW: usize = 10;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::case::Case;
+use super::case::{Case, Offers};
 use super::refusal::{Reason, Refusal};
 use super::sentence::{Draft, count, weight};
-use crate::session::Offered;
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -15,14 +14,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     }
     let judged = servers.into_iter().map(|(server, refusals)| {
         let refused = refusals.iter().map(|refusal| refusal.connection).collect::<Vec<_>>();
-        let offers = case.records().map(|(_, record)| record).filter(|record| {
-            record.server == server && matches!(record.offered, Offered::Ticket | Offered::Psk)
-        });
-        let (mut all, mut resumed) = (0, 0);
-        offers.for_each(|record| {
-            all += 1;
-            resumed += usize::from(record.agreed.is_resumed());
-        });
+        let Offers { tickets: all, resumed_tickets: resumed, .. } = case.offered_to(server);
         let severity = if resumed == 0 { Severity::Note } else { weight(refused.len(), all) };
         let keys = refusals.iter().filter_map(|refusal| match refusal.reason {
             Reason::KeyGone { key } => Some(key),

@@ -29,7 +29,7 @@ impl Listener {
 pub(super) struct Timelines {
     uses: BTreeMap<(Listener, Key), Vec<Use>>,
     /// The key of the ticket that a connection was given, where that is known.
-    sealed: BTreeMap<usize, Key>,
+    sealed: Vec<Option<Key>>,
     /// What each listener sealed under, in order of time.
     sealing: BTreeMap<Listener, Vec<(Moment, Key)>>,
 }
@@ -42,14 +42,14 @@ struct Use {
 
 impl Timelines {
     pub(super) fn of(case: &Case<'_>) -> Self {
-        let mut timelines = Self::default();
+        let mut timelines = Self { sealed: vec![None; case.graph.connections().len()], ..Self::default() };
         for (place, session) in case.graph.sessions().iter().enumerate() {
             let Some(key) = session.key else { continue };
             for (connection, at) in case.origins(place) {
                 let listener = case.listener(connection);
                 timelines.uses.entry((listener, key)).or_default().push(Use { at, connection });
                 timelines.sealing.entry(listener).or_default().push((at, key));
-                timelines.sealed.insert(connection, key);
+                timelines.sealed[connection] = Some(key);
             }
             for connection in case.offers(session) {
                 let record = case.record(connection);
@@ -66,7 +66,7 @@ impl Timelines {
 
     /// The key of the ticket that a connection was given, where that is known.
     pub(super) fn sealed(&self, connection: usize) -> Option<Key> {
-        self.sealed.get(&connection).copied()
+        self.sealed.get(connection).copied().flatten()
     }
 
     /// Whether `listener` sealed or opened under `key` before `at`.

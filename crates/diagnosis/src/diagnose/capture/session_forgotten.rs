@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::case::Case;
 use super::refusal::{Reason, Refusal};
 use super::sentence::{Draft, count, weight};
-use super::unclean_close::{self, is_to_blame};
+use super::unclean_close::is_to_blame;
 use crate::session::Offered;
 use crate::{Certainty, Finding, Name, Severity};
 
@@ -14,10 +14,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let forgotten = forgotten(case);
     let judged = forgotten.into_iter().filter_map(|(server, refused)| {
         let address = case.graph.servers()[server as usize];
-        let offers = case.records().map(|(_, record)| record).filter(|record| {
-            record.server == server && (record.offered == Offered::SessionId || record.offers_handle())
-        });
-        let resumed = offers.filter(|record| record.agreed.is_resumed()).count();
+        let resumed = case.offered_to(server).resumed_kept;
         let by_id = refused.iter().copied().filter(|place| case.record(*place).offered == Offered::SessionId);
         let by_id = by_id.collect::<Vec<_>>();
         if resumed == 0 && by_id.is_empty() {
@@ -47,13 +44,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 
 /// The refusals, by server, of sessions that were forgotten for no better reason.
 pub(super) fn forgotten(case: &Case<'_>) -> BTreeMap<u32, Vec<usize>> {
-    let tallies = unclean_close::tallies(case);
     let mut forgotten = BTreeMap::<u32, Vec<usize>>::new();
     for Refusal { connection, reason, .. } in &case.refusals {
         let server = case.record(*connection).server;
         let counts = match reason {
             Reason::Forgotten { .. } => true,
-            Reason::UncleanClose { ended } => !is_to_blame(tallies.get(&server), case.record(*ended).close.client),
+            Reason::UncleanClose { ended } => !is_to_blame(case.tallies.get(&server), case.record(*ended).close.client),
             _ => false,
         };
         if counts {

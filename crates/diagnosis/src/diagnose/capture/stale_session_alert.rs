@@ -28,12 +28,20 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 /// Whether the client broke a renewal off with unexpected_message, and offered the same session elsewhere meanwhile.
 pub(super) fn is_stale(case: &Case<'_>, place: usize) -> bool {
     let record = case.record(place);
-    let complains = record.alerts().any(|alert| alert == (Side::Client, Description::UNEXPECTED_MESSAGE));
-    if record.kind != Kind::Aborted || record.renewed_inline != Answer::Yes || !complains {
-        return false;
-    }
     let Some(session) = record.session().map(|session| &case.graph.sessions()[session]) else { return false };
-    case.offers(session).any(|other| other != place && overlap(record, case.record(other)))
+    complains(record) && case.offers(session).any(|other| other != place && overlap(record, case.record(other)))
+}
+
+/// Whether it may have, because something is missing of what was said to the server meanwhile.
+pub(super) fn may_be_stale(case: &Case<'_>, place: usize) -> bool {
+    let record = case.record(place);
+    complains(record) && case.is_partial(record.server, record.start, record.last)
+}
+
+fn complains(record: &Record) -> bool {
+    record.kind == Kind::Aborted
+        && record.renewed_inline == Answer::Yes
+        && record.alerts().any(|alert| alert == (Side::Client, Description::UNEXPECTED_MESSAGE))
 }
 
 pub(super) fn failed(connections: usize) -> String {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::case::Case;
 use super::refusal::Reason;
 use super::sentence::{Draft, count, weight};
-use crate::session::Offered;
 use crate::{Certainty, Finding, Name};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -20,11 +19,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let judged = servers.into_iter().map(|(server, expired)| {
         let address = case.graph.servers()[server as usize];
         let refused = expired.iter().map(|(place, ..)| *place).collect::<Vec<_>>();
-        let offers = case
-            .records()
-            .map(|(_, record)| record)
-            .filter(|record| record.server == server && matches!(record.offered, Offered::Ticket | Offered::Psk));
-        let all = offers.count();
+        let all = case.offered_to(server).tickets;
         let shortest = expired.iter().map(|(_, _, lifetime)| *lifetime).min().unwrap_or_default();
         let oldest = expired.iter().map(|(_, age, _)| *age).max().unwrap_or_default();
         let summary = format!(

@@ -10,11 +10,7 @@ use crate::session::Offered;
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut servers = BTreeMap::<u32, (Vec<&Refusal>, bool)>::new();
-    let offers = case.records().map(|(_, record)| record);
-    for record in offers.filter(|record| matches!(record.offered, Offered::Ticket | Offered::Psk)) {
-        servers.entry(record.server).or_default().1 |= record.agreed.is_resumed();
-    }
+    let mut servers = BTreeMap::<u32, Vec<&Refusal>>::new();
     let forgotten = forgotten(case).into_values().flatten().collect::<BTreeSet<_>>();
     for refusal in &case.refusals {
         let record = case.record(refusal.connection);
@@ -24,11 +20,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             _ => false,
         };
         if counts && record.offered != Offered::SessionId {
-            servers.entry(record.server).or_default().0.push(refusal);
+            servers.entry(record.server).or_default().push(refusal);
         }
     }
-    let judged = servers.into_iter().filter(|(_, (refused, any_resumed))| refused.len() > 1 && !any_resumed);
-    let judged = judged.map(|(server, (refusals, _))| {
+    let never =
+        |(server, refusals): &(u32, Vec<_>)| refusals.len() > 1 && case.offered_to(*server).resumed_tickets == 0;
+    let judged = servers.into_iter().filter(never).map(|(server, refusals)| {
         let address = case.graph.servers()[server as usize];
         let refused = refusals.iter().map(|refusal| refusal.connection).collect::<Vec<_>>();
         let gone = refusals.iter().filter(|refusal| matches!(refusal.reason, Reason::KeyGone { .. })).count();

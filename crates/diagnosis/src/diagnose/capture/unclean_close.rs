@@ -10,7 +10,7 @@ use crate::evidence::{Answer, Close};
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    tallies(case).values().flat_map(|tally| tally.judge(case)).collect()
+    case.tallies.values().flat_map(|tally| tally.judge(case)).collect()
 }
 
 /// Whether this is what becomes of sessions at `server` whose last connection ended as `close` says.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::case::Case;
 use super::refusal::Reason;
 use super::sentence::{Draft, count, weight};
-use crate::session::Offered;
 use crate::{Certainty, Finding, Name};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -15,8 +14,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     }
     let judged = servers.into_iter().map(|(server, refused)| {
         let address = case.graph.servers()[server as usize];
-        let offers = case.records().map(|(_, record)| record);
-        let all = offers.filter(|record| record.server == server && record.offered != Offered::None).count();
+        let all = case.offered_to(server).all;
         let version = case.record(refused[0]).version.map(|version| version.to_string()).unwrap_or_default();
         let summary = format!(
             "{address} now picks {version}, and so refuses sessions of another version: {} of {}.",

@@ -1,8 +1,7 @@
 //! `version-fallback`: after a handshake that it broke off, the client comes back with a lower version, or says so by
 //! TLS_FALLBACK_SCSV (RFC 7507).
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::case::Case;
@@ -12,13 +11,11 @@ use crate::session::Record;
 use crate::{Certainty, Finding, Name, Severity, Side, Timestamp};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut clients = BTreeMap::<(IpAddr, u32), Visits>::new();
-    for (place, record) in case.records().filter(|(_, record)| record.hello.is_some()) {
-        clients.entry((record.client.ip(), record.server)).or_default().comes(place, record);
-    }
-    let fallen = clients.into_iter().filter(|(_, visits)| !visits.fallbacks().is_empty());
-    let judged = fallen.map(|((client, _), visits)| {
-        let fallbacks = visits.fallbacks();
+    let judged = case.pairs().filter_map(|((client, _), visits)| {
+        let fallbacks = Visits::of(case, visits).fallbacks();
+        if fallbacks.is_empty() {
+            return None;
+        }
         let says_so = fallbacks.iter().any(|place| case.record(*place).is_fallback());
         let (certainty, how) = if says_so {
             (Certainty::Seen, ", and says that it fell back")
@@ -33,13 +30,16 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             list(versions),
             count(fallbacks.len(), "time"),
         );
-        Draft::new(Name::VersionFallback, Severity::Problem, certainty, summary)
-            .shown_by(case, &fallbacks)
-            .costing(case, &fallbacks)
-            .about(to.into_iter().chain([case.record(fallbacks[0]).client]))
-            .done()
+        let peers = to.into_iter().chain([case.record(fallbacks[0]).client]);
+        let draft = Draft::new(Name::VersionFallback, Severity::Problem, certainty, summary);
+        Some(draft.shown_by(case, &fallbacks).costing(case, &fallbacks).about(peers).done())
     });
     judged.collect()
+}
+
+/// The connections with which clients fell back.
+pub(super) fn fallbacks(case: &Case<'_>) -> BTreeSet<usize> {
+    case.pairs().flat_map(|(_, visits)| Visits::of(case, visits).fallbacks()).collect()
 }
 
 /// What a client does at one server.
@@ -55,6 +55,12 @@ struct Visits {
 }
 
 impl Visits {
+    fn of(case: &Case<'_>, visits: &[usize]) -> Self {
+        let mut seen = Self::default();
+        visits.iter().for_each(|place| seen.comes(*place, case.record(*place)));
+        seen
+    }
+
     fn comes(&mut self, place: usize, record: &Record) {
         let hello = record.hello.map(|hello| hello.time).unwrap_or_default();
         let higher = self.broken.range(Version(record.highest.0.saturating_add(1))..);

@@ -36,6 +36,16 @@ fn a_client_that_falls_back() {
 }
 
 #[test]
+fn a_fallback_that_fails_is_no_failure_of_its_own() {
+    let mut scene = Scene::default();
+    for _ in 0..3 {
+        scene.visit(CLIENT, SERVER).broken_off(None);
+        scene.visit(CLIENT, SERVER).version(Version::TLS11).fails(Description(70));
+    }
+    assert_eq!(scene.problems(), ["version-fallback"]);
+}
+
+#[test]
 fn a_client_that_says_so() {
     let mut scene = Scene::default();
     scene.visit(CLIENT, SERVER).version(Version::TLS11).fallback().gives(&ticket(1, 1)).done();

@@ -288,3 +288,32 @@ fn clients_of_several_versions() {
     }
     assert_eq!(scene.problems(), [""; 0]);
 }
+
+/// A balancer that passes the bytes on, seen on both its sides.
+fn both_legs(nodes: &[(&str, u8)], times: u8) -> Scene {
+    let (balancer, address) = ("203.0.113.1", "203.0.113.2");
+    let mut scene = Scene::default();
+    for serial in 0..times {
+        let (node, key) = nodes[usize::from(serial) % nodes.len()];
+        let (_, before) = nodes[(usize::from(serial) + nodes.len() - 1) % nodes.len()];
+        for (client, server) in [(balancer, node), (CLIENT, address)] {
+            let visit = scene.visit(client, server).leg(serial).gives(&ticket(key, serial));
+            match serial {
+                0 => visit.done(),
+                _ if before == key => visit.with(&ticket(before, serial - 1)).resumed().done(),
+                _ => visit.with(&ticket(before, serial - 1)).done(),
+            }
+        }
+    }
+    scene
+}
+
+#[test]
+fn a_fleet_that_is_seen_on_both_sides_of_its_balancer() {
+    assert_eq!(both_legs(&[(A, 1), (B, 1)], 6).problems(), [""; 0]);
+    let scene = both_legs(&[(A, 1), (B, 2)], 6);
+    assert_eq!(scene.problems(), ["keys-not-shared"]);
+    let findings = scene.findings();
+    let between = findings.iter().find(|finding| finding.peers.len() == 2).expect("between two nodes");
+    assert_eq!(between.peers.iter().map(|peer| peer.ip().to_string()).collect::<Vec<_>>(), [A, B]);
+}
