@@ -2,10 +2,12 @@
 //!
 //! Connections go into [`Sessions`] as they end, and of each a [`Record`] is kept; at the end they become a [`Graph`], in which
 //! every session has its history, across connections, servers and ports. Of tickets, a digest and the key's name are kept, so
-//! that memory does not depend on their size: about 300 bytes for each connection, with what it issued.
+//! that memory does not depend on their size: 306 bytes for each connection with one ticket, 400 in a graph, and up to 525 while it
+//! is diagnosed (200,000 connections, measured).
 
 mod event;
 mod filter;
+mod given;
 mod graph;
 mod interned;
 mod key;
@@ -18,10 +20,11 @@ mod verdict;
 
 pub use event::{Issue, Offer, Session};
 pub use filter::{Endpoint, Filter};
+pub use given::Given;
 pub use graph::Graph;
 pub use key::Key;
-pub use record::{Given, Offered, Record, Speech};
-pub use sessions::Sessions;
+pub use record::{Offered, Record, Speech};
+pub use sessions::{Sample, Sessions};
 pub use summary::{KeyUse, Summary};
 pub use verdict::Verdict;
 

@@ -37,8 +37,11 @@ mod write_only_data_lost;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use crate::Finding;
-use crate::session::Graph;
+use crate::session::{Graph, Sample};
+use crate::weak::weak_ticket_key;
 use case::Case;
 
 /// What is found in a capture, problems first.
@@ -47,6 +50,18 @@ pub fn capture(graph: &Graph) -> Vec<Finding> {
     let mut findings = RULES.iter().flat_map(|rule| rule(&case)).collect::<Vec<_>>();
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+/// The servers whose tickets are sealed under a key that anybody can guess. Takes some milliseconds for each of
+/// [`Graph::samples`], which is why [`capture`] does not do it along.
+pub fn weak_ticket_keys(graph: &Graph) -> Vec<Finding> {
+    let mut found = BTreeMap::new();
+    for Sample { server, ticket } in graph.samples() {
+        if !found.contains_key(server) {
+            found.extend(weak_ticket_key(*server, ticket).map(|finding| (*server, finding)));
+        }
+    }
+    found.into_values().collect()
 }
 
 const RULES: &[fn(&Case<'_>) -> Vec<Finding>] = &[

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::key::{Key, keys};
-use super::sessions::Issued;
+use super::sessions::{Issued, Sample};
 use super::{Issue, Offer, Offered, Record, Session, Sessions, Speech, Verdict};
 use crate::Moment;
 use crate::evidence::{KeyName, Kind};
@@ -20,12 +20,22 @@ pub struct Graph {
     server_names: Vec<Box<str>>,
     key_names: Vec<KeyName>,
     without_tls: u64,
+    samples: Vec<Sample>,
 }
 
 impl Graph {
     pub(super) fn of(collected: Sessions) -> Self {
-        let Sessions { records: mut connections, mut issued, servers, server_names, key_names, without_tls, not_kept } =
-            collected;
+        let Sessions {
+            records: mut connections,
+            mut issued,
+            servers,
+            server_names,
+            key_names,
+            without_tls,
+            not_kept,
+            samples,
+            ..
+        } = collected;
         let servers = servers.into_values();
         let key_names = key_names.into_values();
         let all = without_tls.len();
@@ -37,7 +47,7 @@ impl Graph {
         let keys = keys(&key_names, distinct_tickets(&connections, &issued));
         let (sessions, issues, offers) = tie(&mut connections, &issued, &keys);
         let server_names = server_names.into_values();
-        Self { connections, sessions, issues, offers, servers, server_names, key_names, without_tls }
+        Self { connections, sessions, issues, offers, servers, server_names, key_names, without_tls, samples }
     }
 
     /// The connections, in order of start.
@@ -74,6 +84,11 @@ impl Graph {
     /// Where a session was offered, in order of time.
     pub fn offers(&self, session: &Session) -> &[Offer] {
         &self.offers[session.offers.start as usize..session.offers.end as usize]
+    }
+
+    /// Tickets of each server, one under each of the first few keys: to try whether those can be guessed.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// The address of a server.

@@ -1,8 +1,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 
-use crate::evidence::{Answer, Close, CloseNotify, Connection, Description, Kind, Offer, Sealed, Version};
+use super::given::{Given, given, has_only_early_records};
+use crate::evidence::{Answer, Close, CloseNotify, Connection, Description, Kind, Offer, Version};
 use crate::{Moment, Side, Sides};
 
 /// What is kept of a connection that is over.
@@ -74,33 +74,6 @@ pub enum Offered {
     Psk,
     /// What would tell is missing.
     Unknown,
-}
-
-/// Whether a client got a session that it could offer on its next connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Given {
-    /// It was seen.
-    Yes,
-    /// The sizes of the server's records speak for tickets (TLS 1.3).
-    Likely,
-    /// What the server sent leaves no room for tickets (TLS 1.3).
-    Unlikely,
-    /// It was seen that there was none.
-    No,
-    /// What would tell is missing, or the connection ended before.
-    Unknown,
-}
-
-impl Given {
-    /// Whether there was one, as far as can be told.
-    pub fn is_given(self) -> bool {
-        matches!(self, Self::Yes | Self::Likely)
-    }
-
-    /// Whether there was none, as far as can be told.
-    pub fn is_withheld(self) -> bool {
-        matches!(self, Self::No | Self::Unlikely)
-    }
 }
 
 /// What was said on a connection.
@@ -285,62 +258,6 @@ fn renewed_inline(connection: &Connection, kind: Kind) -> Answer {
     }
 }
 
-fn given(connection: &Connection, kind: Kind) -> Given {
-    let Some(version) = connection.version().filter(|_| matches!(kind, Kind::Full) || kind.is_resumed()) else {
-        return Given::Unknown;
-    };
-    if !connection.tickets.is_empty() {
-        return Given::Yes;
-    }
-    if version >= Version::TLS13 {
-        return given13(connection);
-    }
-    let has_id = connection.server_hello.as_ref().is_some_and(|hello| !hello.session_id.is_empty());
-    match kind {
-        Kind::Full if has_id => Given::Yes,
-        Kind::Full if connection.missing.server || connection.server_hello.is_none() => Given::Unknown,
-        Kind::Full => Given::No,
-        _ => Given::Yes,
-    }
-}
-
-/// TLS 1.3 hides tickets among application data. Each has a record of its own, which answers nothing that the client said, and
-/// several on one connection are of one size.
-fn given13(connection: &Connection) -> Given {
-    let Connection { application, sealed, missing, .. } = connection;
-    let (client, server) = (application.client.records, application.server.records);
-    let is_read = connection.certificate.is_some() && connection.unopened == Sides::default();
-    let are_twins = |pair: &[Sealed]| pair[0].length == pair[1].length && TICKET_SIZES.contains(&pair[0].length);
-    if is_read && client + server > 0 {
-        return Given::No;
-    }
-    if missing.client || missing.server || (client == 0 && server == 0) {
-        return Given::Unknown;
-    }
-    let is_early = sealed.first().is_some_and(|first| is_before_client_speaks(connection, first));
-    if is_early || sealed.get(..2).is_some_and(are_twins) || (client > 0 && server > client) {
-        Given::Likely
-    } else if server <= 1 && connection.is_over() {
-        Given::Unlikely
-    } else {
-        Given::Unknown
-    }
-}
-
-fn is_before_client_speaks(connection: &Connection, record: &Sealed) -> bool {
-    connection.application.client.first.is_none_or(|spoke| record.at <= spoke)
-}
-
-/// Whether all that the server sent in TLS 1.3 came before the client's application spoke.
-fn has_only_early_records(connection: &Connection) -> bool {
-    let Connection { application, sealed, tickets, .. } = connection;
-    let others = if tickets.is_empty() { sealed.len() as u64 } else { 0 };
-    connection.version() >= Some(Version::TLS13)
-        && !sealed.is_empty()
-        && application.server.records == others
-        && sealed.iter().all(|record| is_before_client_speaks(connection, record))
-}
-
 fn client_ended(connection: &Connection) -> Option<Moment> {
     let end = connection.end.client;
     let close_notify = match end.close_notify {
@@ -389,6 +306,4 @@ fn flags(connection: &Connection) -> u16 {
 
 // A ticket that holds a session has at least its secret, 32 bytes, with a nonce of 12 and a tag of 16. Session IDs have 32 at
 // most, and so have the handles that OpenSSL and JSSE give out in TLS 1.3 where they keep the session themselves.
-const LONGEST_HANDLE: usize = 48;
-// RFC 8446 §4.6.1: a record with a ticket of TLS 1.3 has 30 bytes and more around it; those with a client's certificates are long.
-const TICKET_SIZES: RangeInclusive<u16> = 60..=4096;
+pub(super) const LONGEST_HANDLE: usize = 48;

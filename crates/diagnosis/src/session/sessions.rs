@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::interned::Interned;
-use super::record::{digest, is_handle, offered_session};
+use super::record::{LONGEST_HANDLE, digest, is_handle, offered_session};
 use super::{Graph, Offered, Record, Speech};
 use crate::Moment;
 use crate::evidence::{Connection, KeyName, Kind, Version};
@@ -19,6 +20,18 @@ pub struct Sessions {
     pub(super) without_tls: Vec<Record>,
     /// How many more there were.
     pub(super) not_kept: u64,
+    /// The first ticket under each of the first few keys of each server.
+    pub(super) samples: Vec<Sample>,
+    sampled: BTreeMap<u32, Vec<u32>>,
+}
+
+/// A ticket that a server issued, or resumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The server.
+    pub server: SocketAddr,
+    /// The ticket.
+    pub ticket: Box<[u8]>,
 }
 
 /// A session that was issued.
@@ -47,7 +60,11 @@ impl Sessions {
             Offered::Ticket | Offered::Psk => self.key_name(offered_session(connection)),
             _ => None,
         };
-        self.issue(connection);
+        let resumed = offered_session(connection).filter(|_| record.agreed.is_resumed());
+        if let Some((ticket, key_name)) = resumed.zip(record.offered_key_name) {
+            self.sample(connection.server, record.server, ticket, key_name);
+        }
+        self.issue(connection, record.server);
         self.records.push(record);
     }
 
@@ -56,11 +73,14 @@ impl Sessions {
         Graph::of(self)
     }
 
-    fn issue(&mut self, connection: &Connection) {
+    fn issue(&mut self, connection: &Connection, server: u32) {
         let record = u32::try_from(self.records.len()).expect("no capture has as many connections");
         for ticket in &connection.tickets {
             let key_name = if is_handle(&ticket.ticket) { None } else { self.key_name(Some(&ticket.ticket)) };
             let lifetime = Some(ticket.lifetime).filter(|lifetime| !lifetime.is_zero());
+            if let Some(key_name) = key_name {
+                self.sample(connection.server, server, &ticket.ticket, key_name);
+            }
             let session = digest(&ticket.ticket);
             self.issued.push(Issued { session, at: ticket.at, record, key_name, lifetime });
         }
@@ -78,6 +98,15 @@ impl Sessions {
         Some(self.key_names.number(name))
     }
 
+    fn sample(&mut self, server: SocketAddr, number: u32, ticket: &[u8], key_name: u32) {
+        let sampled = self.sampled.entry(number).or_default();
+        let has_room = sampled.len() < MAX_SAMPLES_OF_A_SERVER && self.samples.len() < MAX_SAMPLES;
+        if has_room && !sampled.contains(&key_name) && (LONGEST_HANDLE..=LONGEST_SAMPLE).contains(&ticket.len()) {
+            sampled.push(key_name);
+            self.samples.push(Sample { server, ticket: ticket.into() });
+        }
+    }
+
     fn keep_without_tls(&mut self, record: Record) {
         if self.without_tls.len() < MAX_WITHOUT_TLS {
             self.without_tls.push(record);
@@ -89,3 +118,7 @@ impl Sessions {
 
 // They are of interest one by one only where they are few.
 const MAX_WITHOUT_TLS: usize = 10_000;
+// 4 MB at most.
+const MAX_SAMPLES: usize = 1024;
+const MAX_SAMPLES_OF_A_SERVER: usize = 4;
+const LONGEST_SAMPLE: usize = 4096;

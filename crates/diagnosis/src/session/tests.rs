@@ -80,6 +80,19 @@ fn connections_without_tls_are_of_interest_where_tls_is_spoken() {
 }
 
 #[test]
+fn a_ticket_of_each_key_is_kept() {
+    let mut scene = Scene::default();
+    for (key, serial) in [(1, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)] {
+        scene.visit(CLIENT, SERVER).gives(&ticket(key, serial)).done();
+    }
+    scene.visit(CLIENT, OTHER).with(&ticket(9, 1)).resumed().done();
+    scene.visit(CLIENT, OTHER).with(&ticket(8, 1)).done();
+    let graph = scene.graph();
+    let samples = graph.samples().iter().map(|sample| sample.ticket[0]).collect::<Vec<_>>();
+    assert_eq!(samples, [1, 2, 3, 4, 9], "not what was refused");
+}
+
+#[test]
 fn what_was_not_seen_is_unknown() {
     let mut scene = Scene::default();
     scene.visit(CLIENT, SERVER).half_seen();
