@@ -7,10 +7,10 @@ test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs pyt
     gnutls-serv=gnutls-bin haproxy=haproxy nginx=nginx h2o=h2o etcd=etcd-server pip3=python3-pip \
     /usr/share/java/bcprov.jar=libbcprov-java /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps \
-    /usr/bin/faketime=faketime strace=strace zstd=zstd chromium=chromium
+    /usr/bin/faketime=faketime strace=strace zstd=zstd chromium=chromium tshark=tshark
 # What raincheck is measured against.
 bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream \
-    java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless
+    java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless tshark=tshark
 
 fuzz-targets := client_hello ticket_open key_file proxy_protocol ring_document fleet_store packet capture_file tcp_segments
 # The fuzz targets' crate is a workspace of its own, and builds here what it has in common with the others.
@@ -29,7 +29,7 @@ BENCH_ARGS ?=
 help:
 	@echo 'make test   install what the tests need, and run them all'
 	@echo 'make lint   formatting, clippy, docs, the purity of keyring and diagnosis'
-	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too; takes about ten minutes'
+	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too, and captures beside tshark; takes about a quarter of an hour'
 	@echo 'make fuzz   each fuzz target for a minute; needs nightly Rust, cargo-fuzz and a C++ compiler'
 	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; a fleet that fails for five minutes; then fuzzing, ten minutes a target'
 

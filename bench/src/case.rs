@@ -11,6 +11,7 @@ use crate::version::Version;
 pub(crate) enum Choice {
     Terminator(Case),
     Checks(Checks),
+    Captures(Captures),
 }
 
 /// What is measured of a terminator.
@@ -110,8 +111,35 @@ impl fmt::Display for Checks {
     }
 }
 
+/// What is measured of who reads captures.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum, Serialize)]
+pub(crate) enum Captures {
+    /// A capture that is data, most of it: seconds of CPU time per GB (10^9 bytes)
+    #[value(name = "pcap-data")]
+    #[serde(rename = "pcap-data")]
+    Data,
+    /// A capture of handshakes: seconds of CPU time per GB
+    #[value(name = "pcap-handshakes")]
+    #[serde(rename = "pcap-handshakes")]
+    Handshakes,
+    /// A capture of 100,000 connections that stay open: memory
+    #[value(name = "pcap-open")]
+    #[serde(rename = "pcap-open")]
+    Open,
+}
+
+impl fmt::Display for Captures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Data => "pcap-data",
+            Self::Handshakes => "pcap-handshakes",
+            Self::Open => "pcap-open",
+        })
+    }
+}
+
 impl Choice {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Terminator(Case::Full12),
         Self::Terminator(Case::Resumed12),
         Self::Terminator(Case::Full13),
@@ -120,6 +148,9 @@ impl Choice {
         Self::Terminator(Case::Idle),
         Self::Checks(Checks::Checks12),
         Self::Checks(Checks::Checks13),
+        Self::Captures(Captures::Data),
+        Self::Captures(Captures::Handshakes),
+        Self::Captures(Captures::Open),
     ];
 }
 
@@ -132,6 +163,7 @@ impl ValueEnum for Choice {
         match self {
             Self::Terminator(case) => case.to_possible_value(),
             Self::Checks(case) => case.to_possible_value(),
+            Self::Captures(case) => case.to_possible_value(),
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use rustls::{HandshakeKind, NamedGroup};
 use thiserror::Error;
@@ -34,6 +35,15 @@ pub(crate) enum Error {
 
     #[error("{case}: {checker}: {found}: the figures would mean something else")]
     Unlike { case: Checks, checker: Checker, found: String },
+
+    #[error("{program} failed: {status}")]
+    Failed { program: String, status: ExitStatus },
+
+    #[error("{} is no capture whose connections can be copied", file.display())]
+    Template { file: PathBuf },
+
+    #[error(transparent)]
+    Capture(#[from] raincheck_doctor::capture::Error),
 
     #[error("only {cores} core may be used; the server and the load need one each")]
     Cores { cores: usize },

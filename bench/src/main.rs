@@ -1,9 +1,10 @@
-//! Measures, from outside, what TLS terminators cost: CPU time per handshake and per GB, memory per idle
-//! connection, and what their checks of servers cost. HAProxy, nginx and `raincheck edge` run in turns in the same run, each pinned to one core,
-//! the load and the upstream to another. See README.md beside this crate.
+//! Measures, from outside, what TLS terminators cost: CPU time per handshake and per GB, memory per idle connection, and what
+//! their checks of servers cost. HAProxy, nginx and `raincheck edge` run in turns in the same run, each pinned to one core, the
+//! load and the upstream to another. And what it costs to read captures, beside tshark. See README.md beside this crate.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod captures;
 mod case;
 mod checks;
 mod client;
@@ -26,6 +27,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::captures::make::Make;
+use crate::captures::read::Read;
 use crate::case::{Case, Choice};
 use crate::checks::backends::Backends;
 use crate::error::Error;
@@ -33,6 +36,10 @@ use crate::machine::Cores;
 use crate::product::{Installed, Product, Site};
 use crate::report::{Report, Row};
 use crate::sample::{Scale, sample};
+
+// raincheck's, since what reads captures is in this program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Compare the CPU time and memory of TLS terminators, side by side.
 #[derive(Parser)]
@@ -81,6 +88,14 @@ struct Args {
     #[arg(long, default_value = "3", value_parser = check_window)]
     check_seconds: Duration,
 
+    /// Bytes of the captures that raincheck reads alone, in the cases of captures
+    #[arg(long, default_value_t = 1_000_000_000, value_name = "BYTES")]
+    capture_size: u64,
+
+    /// Bytes of the captures that tshark reads too
+    #[arg(long, default_value_t = 50_000_000, value_name = "BYTES")]
+    tshark_size: u64,
+
     /// Print one JSON object instead of the table
     #[arg(long)]
     json: bool,
@@ -92,12 +107,19 @@ enum Part {
     /// The servers that are checked
     #[command(hide = true)]
     Backends(Backends),
+    /// Make a capture as large as you like from real ones
+    Capture(Make),
+    /// Count the handshakes in a capture, as raincheck reads it
+    #[command(hide = true)]
+    Read(Read),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.part {
         Some(Part::Backends(backends)) => backends.run().map(|()| String::new()),
+        Some(Part::Capture(make)) => make.run(),
+        Some(Part::Read(read)) => read.run(),
         None => bench(&args),
     };
     match done {
@@ -144,15 +166,22 @@ async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Repo
     let check_scale = checks::Scale { rounds: args.rounds, window: args.check_seconds, servers: args.servers };
     let choices = if args.case.is_empty() { Choice::ALL.to_vec() } else { args.case.clone() };
 
-    let (mut rows, mut checks) = (Vec::new(), Vec::new());
+    let capture_scale = captures::Scale {
+        rounds: args.rounds,
+        core: cores.server,
+        size: args.capture_size,
+        beside_tshark: args.tshark_size,
+    };
+    let (mut rows, mut checks, mut captures) = (Vec::new(), Vec::new(), Vec::new());
     for choice in choices {
         match choice {
             Choice::Terminator(case) => rows.push(measure(case, &products, &site, args.rounds, &scale).await?),
             Choice::Checks(case) => checks.push(checks::measure(case, &products, &site, check_scale).await?),
+            Choice::Captures(case) => captures.push(captures::measure(case, capture_scale).await?),
         }
     }
     let (rounds, window, check_window) = (args.rounds, args.seconds, args.check_seconds);
-    Ok(Report { products, rounds, window, rows, checks, check_window })
+    Ok(Report { products, rounds, window, rows, checks, check_window, captures })
 }
 
 /// One case, in turns, so that what disturbs the machine for a while disturbs all of the products.

@@ -7,9 +7,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use tokio::time::sleep;
 
 use crate::error::Error;
+use crate::machine::spawn_on;
 
 /// A process and its descendants.
 #[derive(Clone, Debug)]
@@ -46,9 +51,68 @@ impl ProcessTree {
         let mut total = 0;
         for pid in &self.pids {
             let file = PathBuf::from(format!("/proc/{pid}/smaps_rollup"));
-            total += parse_pss_anon(&read(&file)?).ok_or(Error::Proc { file, what: "Pss_Anon" })?;
+            total += parse_bytes(&read(&file)?, "Pss_Anon:").ok_or(Error::Proc { file, what: "Pss_Anon" })?;
         }
         Ok(total)
+    }
+
+    /// Bytes that the first of them had resident at most; `None` once it has ended.
+    fn peak(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pids.first()?)).ok()?;
+        parse_bytes(&status, "VmHWM:")
+    }
+}
+
+/// What a program took, from its start to its end.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) cpu: Duration,
+    pub(crate) elapsed: Duration,
+    /// Bytes of memory that were resident at most.
+    pub(crate) memory: u64,
+}
+
+/// Runs a program on `core` to its end, its output unseen.
+///
+/// The kernel keeps the CPU time of who has ended until it is waited for, but not the memory: so that is looked at all the
+/// while.
+pub(crate) async fn run(command: &mut Command, core: usize) -> Result<Spent, Error> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let program = command.get_program().display().to_string();
+    let begun = Instant::now();
+    let child = spawn_on(core, command).map_err(Error::system(format!("start {program}")))?;
+    let mut running = Running(child);
+    let process = ProcessTree { pids: vec![running.0.id()] };
+    let mut spent = Spent::default();
+    loop {
+        let has_ended = running.has_ended().map_err(Error::system(format!("wait for {program}")))?;
+        spent.elapsed = begun.elapsed();
+        spent.cpu = spent.cpu.max(process.cpu_time()?);
+        spent.memory = spent.memory.max(process.peak().unwrap_or_default());
+        if has_ended {
+            break;
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+    let status = running.0.wait().map_err(Error::system(format!("wait for {program}")))?;
+    if status.success() { Ok(spent) } else { Err(Error::Failed { program, status }) }
+}
+
+/// A program that does not outlive who waits for it.
+struct Running(Child);
+
+impl Running {
+    /// Whether it ended; it is there to be looked at all the same.
+    fn has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(Pid::from_child(&self.0)), options)?.is_some())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -67,9 +131,9 @@ fn parse_schedstat(text: &str) -> Option<Duration> {
     Some(Duration::from_nanos(nanos))
 }
 
-/// Bytes in the line `Pss_Anon:   112 kB`; kB is 1024 bytes here.
-fn parse_pss_anon(text: &str) -> Option<u64> {
-    let value = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
+/// Bytes in a line like `Pss_Anon:   112 kB`; kB is 1024 bytes here.
+fn parse_bytes(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = value.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -95,6 +159,8 @@ fn read(file: &Path) -> Result<String, Error> {
     fs::read_to_string(file).map_err(Error::system(format!("read {}", file.display())))
 }
 
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,9 +175,9 @@ mod tests {
     #[test]
     fn smaps_rollup() {
         let text = "55b0-7ffc ---p 00000000 00:00 0  [rollup]\nRss:  1764 kB\nPss:   419 kB\nPss_Anon:      112 kB\n";
-        assert_eq!(parse_pss_anon(text), Some(112 * 1024));
-        assert_eq!(parse_pss_anon("Pss: 4 kB\n"), None);
-        assert_eq!(parse_pss_anon("Pss_Anon: 4\n"), None);
+        assert_eq!(parse_bytes(text, "Pss_Anon:"), Some(112 * 1024));
+        assert_eq!(parse_bytes("Pss: 4 kB\n", "Pss_Anon:"), None);
+        assert_eq!(parse_bytes("Pss_Anon: 4\n", "Pss_Anon:"), None);
     }
 
     #[test]
@@ -134,5 +200,17 @@ mod tests {
         busy.wait().unwrap();
         assert!(!time.unwrap().is_zero());
         assert!(memory.unwrap() > 0);
+    }
+
+    #[test]
+    fn what_a_program_spent() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let core = crate::machine::Cores::choose().unwrap().server;
+        let run = |script: &str| runtime.block_on(run(Command::new("sh").args(["-c", script]), core));
+        let idle = run("sleep 0.1").unwrap();
+        let busy = run("n=0; while [ $n -lt 200000 ]; do n=$((n + 1)); done").unwrap();
+        assert!(idle.elapsed >= Duration::from_millis(100) && idle.cpu < busy.cpu / 4, "{idle:?}, {busy:?}");
+        assert!(busy.elapsed >= busy.cpu && busy.memory > 100_000, "{busy:?}");
+        assert!(matches!(run("exit 3"), Err(Error::Failed { .. })));
     }
 }

@@ -296,7 +296,7 @@ fn beside_this_program() -> PathBuf {
 }
 
 /// The first line of whichever output has one.
-fn first_line(outputs: &[Vec<u8>]) -> String {
+pub(crate) fn first_line(outputs: &[Vec<u8>]) -> String {
     let said = outputs.iter().map(|output| String::from_utf8_lossy(output));
     said.filter_map(|text| text.lines().next().map(str::to_owned)).next().unwrap_or_default()
 }

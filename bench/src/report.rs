@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::captures::CapturesRow;
 use crate::case::Case;
 use crate::checks::ChecksRow;
 use crate::costs::{Costs, Ratio};
@@ -20,6 +21,7 @@ pub(crate) struct Report {
     pub(crate) checks: Vec<ChecksRow>,
     /// The window of the checks.
     pub(crate) check_window: Duration,
+    pub(crate) captures: Vec<CapturesRow>,
 }
 
 /// What a run found in one case.
@@ -55,6 +57,7 @@ impl Report {
             "cases": self.rows.iter().map(Row::to_json).collect::<Vec<_>>(),
             "check_seconds": self.check_window.as_secs_f64(),
             "checks": self.checks.iter().map(ChecksRow::to_json).collect::<Vec<_>>(),
+            "captures": self.captures.iter().map(CapturesRow::to_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -88,7 +91,11 @@ impl fmt::Display for Report {
         if !self.checks.is_empty() {
             writeln!(f, "\nchecks of servers over TLS, every second; rounds of {:?}\n", self.check_window)?;
         }
-        self.checks.iter().try_for_each(|row| row.fmt(f))
+        self.checks.iter().try_for_each(|row| row.fmt(f))?;
+        if !self.captures.is_empty() {
+            writeln!(f, "\ncaptures, read from the page cache on one core\n")?;
+        }
+        self.captures.iter().try_for_each(|row| row.fmt(f))
     }
 }
 

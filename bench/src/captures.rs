@@ -1,0 +1,208 @@
+//! What it costs to read captures: raincheck beside tshark, on captures that are made for it from real ones.
+
+mod file;
+mod frame;
+pub(crate) mod make;
+pub(crate) mod read;
+mod template;
+mod tshark;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use self::make::{Least, Made, Mix, make};
+use crate::case::Captures;
+use crate::costs::{Costs, Ratio};
+use crate::error::Error;
+use crate::measure::{Spent, run};
+use crate::product::{first_line, in_path};
+
+/// How much is read, and how often.
+#[derive(Copy, Clone)]
+pub(crate) struct Scale {
+    pub(crate) rounds: u32,
+    pub(crate) core: usize,
+    /// Bytes of the captures that raincheck reads alone.
+    pub(crate) size: u64,
+    /// Bytes of those that tshark reads too.
+    pub(crate) beside_tshark: u64,
+}
+
+/// Who reads a capture.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    /// raincheck.
+    Raincheck,
+    /// `tshark -T fields`.
+    Tshark,
+}
+
+/// What a run found in one case.
+pub(crate) struct CapturesRow {
+    case: Captures,
+    /// As it says itself, where it is installed.
+    tshark: Option<String>,
+    /// What raincheck read alone, and what both did.
+    alone: Made,
+    both: Made,
+    spent: Vec<Spent>,
+    /// Seconds of CPU time for each GB that both read.
+    costs: Costs<Who>,
+}
+
+/// Has both read in turns, from the page cache, on one core.
+pub(crate) async fn measure(case: Captures, scale: Scale) -> Result<CapturesRow, Error> {
+    let site = directory()?;
+    let (alone_at, both_at) = (site.path().join("alone.pcap"), site.path().join("both.pcap"));
+    let (alone, both) = case.least(scale);
+    let alone = make(&alone_at, case.mix(), alone, SEED)?;
+    let both = make(&both_at, case.mix(), both, SEED)?;
+    eprintln!("{case}: {alone}; beside tshark {both}");
+    let tshark = version_of_tshark();
+    if tshark.is_none() {
+        eprintln!("raincheck-bench: left out: tshark; install Debian's by `apt-get install tshark`");
+    }
+    let mut row = CapturesRow { case, tshark, alone, both, spent: Vec::new(), costs: Costs::none() };
+    for round in 1..=scale.rounds {
+        let spent = run(&mut raincheck(&alone_at)?, scale.core).await?;
+        eprintln!("{case} {round}/{}  alone      {}", scale.rounds, describe(&spent, &alone));
+        row.spent.push(spent);
+        for who in [Who::Raincheck, Who::Tshark] {
+            let mut command = match who {
+                Who::Raincheck => raincheck(&both_at)?,
+                Who::Tshark if row.tshark.is_some() => tshark::command(&both_at),
+                Who::Tshark => continue,
+            };
+            let spent = run(&mut command, scale.core).await?;
+            eprintln!("{case} {round}/{}  {who:<9}  {}", scale.rounds, describe(&spent, &both));
+            row.costs.add(who, spent.cpu.as_secs_f64() / both.gigabytes());
+        }
+    }
+    Ok(row)
+}
+
+impl CapturesRow {
+    /// What is asked of raincheck: what it is called, what it came to, and what it is to stay within.
+    fn goals(&self) -> impl Iterator<Item = (&'static str, Option<Ratio>, f64)> {
+        let each = |value: &dyn Fn(&Spent) -> f64| {
+            let values = self.spent.iter().map(value).collect::<Vec<_>>();
+            Ratio::of(&values, &vec![1.0; values.len()])
+        };
+        let cost = each(&|spent| spent.cpu.as_secs_f64() / self.alone.gigabytes());
+        let alone = match self.case {
+            Captures::Data => ("s of CPU time for each GB", cost, 1.0),
+            Captures::Handshakes => ("s of CPU time for each GB", cost, 2.5),
+            Captures::Open => ("MB of memory at most", each(&|spent| spent.memory as f64 / MB), 200.0),
+        };
+        let beside = ("raincheck/tshark", self.costs.ratio(Who::Raincheck, Who::Tshark), 0.02);
+        [alone, beside].into_iter()
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let (cost, samples) = self.costs.to_json();
+        let goals: Map<_, _> = self
+            .goals()
+            .filter_map(|(name, ratio, mark)| Some((name, ratio?, mark)))
+            .map(|(name, ratio, mark)| {
+                let goal = json!({ "value": ratio.to_json(), "mark": mark, "reached": ratio.reaches(mark) });
+                (name.to_owned(), goal)
+            })
+            .collect();
+        let each = |value: &dyn Fn(&Spent) -> f64| self.spent.iter().map(value).collect::<Vec<_>>();
+        json!({
+            "case": self.case,
+            "capture": self.alone,
+            "seconds": each(&|spent| spent.elapsed.as_secs_f64()),
+            "cpu_seconds": each(&|spent| spent.cpu.as_secs_f64()),
+            "memory": each(&|spent| spent.memory as f64),
+            "beside_tshark": { "capture": self.both, "unit": "s/GB", "cost": cost, "samples": samples },
+            "goals": goals,
+        })
+    }
+}
+
+/// A line of what was read, and a line for each goal.
+impl fmt::Display for CapturesRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<15}  {}", self.case, self.alone)?;
+        if let (Some(raincheck), Some(tshark)) = (self.costs.median(Who::Raincheck), self.costs.median(Who::Tshark)) {
+            let both = self.both.gigabytes() * 1e3;
+            let version = self.tshark.as_deref().unwrap_or_default();
+            writeln!(f, "    {both:.0} MB of it: raincheck {raincheck:.2} s/GB, {} {tshark:.2} s/GB", version)?;
+        }
+        for (name, ratio, mark) in self.goals() {
+            let (shown, verdict) = ratio.map_or(("-".into(), ""), |ratio| (format!("{ratio:.3}"), ratio.verdict(mark)));
+            writeln!(f, "    {name:<32}  {shown:<28}  {mark:.2} {verdict}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Raincheck => "raincheck",
+            Self::Tshark => "tshark",
+        })
+    }
+}
+
+impl Captures {
+    fn mix(self) -> Mix {
+        match self {
+            Self::Data => Mix::Data,
+            Self::Handshakes => Mix::Handshakes,
+            Self::Open => Mix::Open,
+        }
+    }
+
+    /// How large the capture is that raincheck reads alone, and the one that both read.
+    fn least(self, scale: Scale) -> (Least, Least) {
+        let both = Least { bytes: scale.beside_tshark, connections: 0 };
+        match self {
+            Self::Data => (Least { bytes: scale.size, connections: 0 }, both),
+            Self::Handshakes => (Least { bytes: scale.size, connections: HANDSHAKES }, both),
+            Self::Open => (Least { bytes: 0, connections: OPEN }, both),
+        }
+    }
+}
+
+/// For the line that is shown while the run goes on.
+fn describe(spent: &Spent, made: &Made) -> String {
+    let (cpu, elapsed) = (spent.cpu.as_secs_f64(), spent.elapsed.as_secs_f64());
+    let (rate, memory) = (made.gigabytes() / cpu, spent.memory as f64 / MB);
+    format!("{cpu:7.3} s of CPU time, {rate:.3} GB/s; {elapsed:.3} s in all; {memory:.1} MB of memory")
+}
+
+fn raincheck(capture: &Path) -> Result<Command, Error> {
+    let mut command = Command::new(std::env::current_exe().map_err(Error::system("find this program"))?);
+    command.arg("read").arg(capture);
+    Ok(command)
+}
+
+/// `None` where it is not installed.
+fn version_of_tshark() -> Option<String> {
+    let output = Command::new(in_path("tshark")).arg("--version").stderr(Stdio::null()).output().ok()?;
+    Some(first_line(&[output.stdout]))
+}
+
+/// Where captures are kept in memory, if there is such a place: no disk is to be busy with writing them.
+fn directory() -> Result<TempDir, Error> {
+    let in_memory = PathBuf::from("/dev/shm");
+    let directory = if in_memory.is_dir() { in_memory } else { std::env::temp_dir() };
+    tempfile::Builder::new()
+        .prefix("raincheck-bench-")
+        .tempdir_in(directory)
+        .map_err(Error::system("make a temporary directory"))
+}
+
+const SEED: u64 = 1;
+/// How many handshakes there are in a capture of them.
+const HANDSHAKES: u64 = 200_000;
+/// How many connections are open at once.
+const OPEN: u64 = 100_000;
+const MB: f64 = 1e6;
