@@ -33,6 +33,12 @@ impl Description {
     pub const UNEXPECTED_MESSAGE: Self = Self(10);
     /// A version that is not spoken.
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// Nothing that both sides can do.
+    pub const HANDSHAKE_FAILURE: Self = Self(40);
+    /// A name that the server does not know (RFC 6066 §3). OpenSSL sends it as a warning.
+    pub const UNRECOGNIZED_NAME: Self = Self(112);
+    /// A certificate of the client's is asked for, and there is none.
+    pub const CERTIFICATE_REQUIRED: Self = Self(116);
     /// The client gives the handshake up for a reason of its own.
     pub const USER_CANCELED: Self = Self(90);
     /// A fallback that was not called for (RFC 7507).
@@ -83,7 +89,7 @@ impl Description {
 
     /// Whether the connection goes on after it.
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::CLOSE_NOTIFY | Self::USER_CANCELED | Self::NO_RENEGOTIATION) || self.0 == UNRECOGNIZED_NAME
+        matches!(self, Self::CLOSE_NOTIFY | Self::USER_CANCELED | Self::NO_RENEGOTIATION | Self::UNRECOGNIZED_NAME)
     }
 }
 
@@ -95,6 +101,3 @@ impl fmt::Display for Description {
         }
     }
 }
-
-// OpenSSL sends it as a warning where it does not know the name that a client asks for (RFC 6066 §3).
-const UNRECOGNIZED_NAME: u8 = 112;

@@ -41,6 +41,14 @@ impl KeyName {
         &self.bytes[..usize::from(self.length)]
     }
 
+    /// The part that is constant under one key in every product: Java's has no more.
+    pub fn stem(self) -> [u8; Self::STEM] {
+        let [a, b, c, d, ..] = self.bytes;
+        [a, b, c, d]
+    }
+
+    /// How long a [`stem`](Self::stem) is.
+    pub const STEM: usize = 4;
     const LENGTH: usize = 16;
 }
 
