@@ -5,5 +5,6 @@ pub mod client;
 pub mod cost;
 pub mod fleet;
 pub mod reuse;
+pub mod server;
 
 pub use capture::capture;
