@@ -17,7 +17,7 @@ pub mod hello;
 pub mod policy;
 mod reader;
 pub mod reason;
-mod send_queue;
+pub mod send_queue;
 pub mod session;
 pub mod session_cache;
 pub mod stream;

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 /// How many bytes, written to `tcp`, its peer has not acknowledged yet (SIOCOUTQ, tcp(7)). A socket that cannot tell has
 /// none.
 #[expect(unsafe_code, reason = "there is no safe wrapper for this ioctl")]
-pub(crate) fn length(tcp: &TcpStream) -> usize {
+pub fn length(tcp: &TcpStream) -> usize {
     // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes an int and reads nothing.
     let queued = unsafe { ioctl(tcp, Getter::<SIOCOUTQ, i32>::new()) };
     queued.ok().and_then(|queued| usize::try_from(queued).ok()).unwrap_or(0)

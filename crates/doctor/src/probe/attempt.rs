@@ -1,11 +1,13 @@
 //! One connection to a server, made for what it shows.
 
+mod secrets;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_diagnosis::evidence::{Connection, Failure};
+pub use raincheck_diagnosis::evidence::Ending;
+use raincheck_diagnosis::evidence::{CertificateRequest, Connection, Failure};
 use rustls::client::{Resumption, Tls12Resumption};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -13,7 +15,9 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 
 use super::session::Store;
 use super::{Protocol, Session, Target, Trust};
-use wire::Wire;
+use raincheck_diagnosis::tls::KeyLog;
+use secrets::Secrets;
+use wire::{Seen, Wire};
 
 /// What is to be done on a connection.
 #[derive(Debug)]
@@ -26,12 +30,16 @@ pub struct Attempt {
     pub versions: Versions,
     /// The session to offer.
     pub offer: Offer,
+    /// Whether to say it in early data already, where the session allows that.
+    pub early: bool,
     /// What to say once the handshake is over.
     pub speech: Speech,
     /// How to end it.
     pub ending: Ending,
     /// How long any one step may take.
     pub patience: Duration,
+    /// How long the answer may take.
+    pub answer_within: Duration,
 }
 
 /// The versions to offer.
@@ -72,17 +80,6 @@ pub enum Speech {
     },
 }
 
-/// How to end a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// close_notify, then waiting for the server's end.
-    Clean,
-    /// A FIN without close_notify.
-    Fin,
-    /// A reset.
-    Reset,
-}
-
 /// What came of it.
 #[derive(Debug)]
 pub struct Outcome {
@@ -94,6 +91,10 @@ pub struct Outcome {
     pub gained: Vec<Session>,
     /// The server's certificate; of a resumed session, that of the connection it was made on.
     pub leaf: Option<CertificateDer<'static>>,
+    /// How many of them came before anything was said.
+    pub unasked: usize,
+    /// How the server asked for the client's certificate, if it did.
+    pub certificate_request: Option<CertificateRequest>,
     /// The beginning of what the server answered.
     pub answer: Vec<u8>,
 }
@@ -106,15 +107,17 @@ impl Attempt {
             starttls: None,
             versions,
             offer: Offer::Nothing,
+            early: false,
             speech: Speech::Nothing(Duration::ZERO),
             ending: Ending::Clean,
             patience: PATIENCE,
+            answer_within: PATIENCE,
         }
     }
 
     /// Makes the connection. Takes a few times [`Attempt::patience`] at most.
     pub async fn run(self, target: &Target, trust: &Trust) -> Outcome {
-        let Self { server_name, starttls, versions, offer, speech, ending, patience } = self;
+        let Self { server_name, starttls, versions, offer, early, speech, ending, patience, answer_within } = self;
         let tls12 = match offer {
             Offer::NoTickets | Offer::SessionId(_) => Tls12Resumption::SessionIdOnly,
             Offer::Nothing | Offer::Session(_) => Tls12Resumption::SessionIdOrTickets,
@@ -124,16 +127,22 @@ impl Attempt {
             Offer::Session(session) | Offer::SessionId(session) => Some(session),
         };
         let store = Arc::new(Store::offering(session));
-        let config = config(trust, versions, Resumption::store(Arc::clone(&store) as _).tls12_resumption(tls12));
-        let mut wire = Wire::new(target.address, patience);
+        let resumption = Resumption::store(Arc::clone(&store) as _).tls12_resumption(tls12);
+        let secrets = KeyLog::growing();
+        let mut config = config(trust, versions, resumption);
+        config.key_log = Arc::new(Secrets(secrets.clone()));
+        config.enable_early_data = early;
+        trust.forget_certificate_request();
+        let mut wire = Wire::new(target.address, patience, answer_within, Arc::clone(&store), secrets);
         let failure = wire.converse(starttls, config, server_name, &speech, ending).await.err();
-        let leaf = wire.take_leaf();
-        let (connection, answer) = wire.into_evidence();
-        Outcome { connection, failure, gained: store.take_gained(), leaf, answer }
+        let Seen { connection, answer, leaf, unasked } = wire.into_seen();
+        let (gained, certificate_request) = (store.take_gained(), trust.certificate_request());
+        Outcome { connection, failure, gained, unasked, leaf, certificate_request, answer }
     }
 }
 
-fn config(trust: &Trust, versions: Versions, resumption: Resumption) -> ClientConfig {
+/// What every connection has in common.
+pub(super) fn config(trust: &Trust, versions: Versions, resumption: Resumption) -> ClientConfig {
     let versions: &[&SupportedProtocolVersion] = match versions {
         Versions::Tls12 => &[&TLS12],
         Versions::Tls13 => &[&TLS13],
@@ -143,11 +152,11 @@ fn config(trust: &Trust, versions: Versions, resumption: Resumption) -> ClientCo
         .with_protocol_versions(versions)
         .expect("the provider has suites of both versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&trust.verifier))
+        .with_custom_certificate_verifier(Arc::clone(&trust.verifier) as _)
         .with_client_cert_resolver(Arc::clone(&trust.certificate) as _);
     config.resumption = resumption;
     config
 }
 
 // As long as a user waits who sees that something goes on.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);

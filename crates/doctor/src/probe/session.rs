@@ -48,6 +48,11 @@ impl Store {
         std::mem::take(&mut self.state().gained)
     }
 
+    /// How many sessions the connection gained up to now.
+    pub(super) fn count(&self) -> usize {
+        self.state().gained.len()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

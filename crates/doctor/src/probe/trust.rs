@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use raincheck_diagnosis::evidence::CertificateRequest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_native_certs::load_native_certs;
 
 use crate::Error;
@@ -20,7 +21,7 @@ use crate::Error;
 #[derive(Clone)]
 pub struct Trust {
     pub(super) provider: Arc<CryptoProvider>,
-    pub(super) verifier: Arc<dyn ServerCertVerifier>,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) certificate: Arc<OwnCertificate>,
 }
 
@@ -44,17 +45,25 @@ impl Trust {
             return Err(Error::NoRoots);
         }
         let provider = provider();
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|_| Error::NoRoots)?;
-        Ok(Self { provider, verifier, certificate: Arc::default() })
+        Ok(Self::new(provider, Some(authorities)))
     }
 
     /// Trusts any certificate: what is probed is how sessions resume, not who the server is.
     pub fn insecure() -> Self {
-        let provider = provider();
-        let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
-        Self { provider, verifier, certificate: Arc::default() }
+        Self::new(provider(), None)
+    }
+
+    fn new(provider: Arc<CryptoProvider>, authorities: Option<Arc<WebPkiServerVerifier>>) -> Self {
+        let verifier = Verifier {
+            provider: Arc::clone(&provider),
+            authorities,
+            any_name: AtomicBool::new(false),
+            names: Mutex::default(),
+        };
+        Self { provider, verifier: Arc::new(verifier), certificate: Arc::default() }
     }
 
     /// Shows the certificate in the PEM files at `chain` and `key` to servers that ask for one.
@@ -64,8 +73,17 @@ impl Trust {
             PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, format!("no private key in PEM: {error}")))?;
         let certified = CertifiedKey::from_der(certificates, private, &self.provider)
             .map_err(|error| file(key, format!("it does not go with {}: {error}", chain.display())))?;
-        let certificate = OwnCertificate { certified: Some(Arc::new(certified)), hidden: AtomicBool::new(false) };
+        let certificate = OwnCertificate { certified: Some(Arc::new(certified)), ..OwnCertificate::default() };
         Ok(Self { certificate: Arc::new(certificate), ..self })
+    }
+
+    /// The same, for connections to another server. The sessions of the one are not offered to the other.
+    pub fn for_another(&self) -> Self {
+        let Self { provider, verifier, certificate } = self;
+        let OwnCertificate { certified, .. } = &**certificate;
+        let certificate = OwnCertificate { certified: certified.clone(), ..OwnCertificate::default() };
+        let authorities = verifier.authorities.clone();
+        Self { certificate: Arc::new(certificate), ..Self::new(Arc::clone(provider), authorities) }
     }
 
     /// Whether there is a certificate to show.
@@ -76,6 +94,26 @@ impl Trust {
     /// Shows no certificate from here on, or shows it again. The sessions are the same ones either way.
     pub fn hide_certificate(&self, hidden: bool) {
         self.certificate.hidden.store(hidden, Ordering::Relaxed);
+    }
+
+    /// Takes a trusted certificate for any name from here on, or no longer does: a server that is asked for a name it
+    /// does not have shows the certificate of another.
+    pub fn take_any_name(&self, any: bool) {
+        self.verifier.any_name.store(any, Ordering::Relaxed);
+    }
+
+    /// The names in the last certificate that a server proved to have.
+    pub fn certified_names(&self) -> Vec<ServerName<'static>> {
+        self.verifier.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the certificate was asked for since that was last forgotten.
+    pub(super) fn certificate_request(&self) -> Option<CertificateRequest> {
+        self.certificate.request().clone()
+    }
+
+    pub(super) fn forget_certificate_request(&self) {
+        *self.certificate.request() = None;
     }
 }
 
@@ -106,12 +144,23 @@ fn file(path: &Path, what: String) -> Error {
 pub(super) struct OwnCertificate {
     certified: Option<Arc<CertifiedKey>>,
     hidden: AtomicBool,
+    request: Mutex<Option<CertificateRequest>>,
+}
+
+impl OwnCertificate {
+    fn request(&self) -> MutexGuard<'_, Option<CertificateRequest>> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ResolvesClientCert for OwnCertificate {
-    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let certified = self.certified.as_ref().filter(|_| self.has_certs())?;
-        certified.key.choose_scheme(schemes).map(|_| Arc::clone(certified))
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let certified = self.certified.as_ref().filter(|_| self.has_certs());
+        let certified = certified.filter(|certified| certified.key.choose_scheme(schemes).is_some());
+        let mut authorities: Vec<Vec<u8>> = authorities.iter().map(|name| name.to_vec()).collect();
+        authorities.sort_unstable();
+        *self.request() = Some(CertificateRequest { authorities, shown: certified.is_some() });
+        certified.cloned()
     }
 
     fn has_certs(&self) -> bool {
@@ -119,20 +168,48 @@ impl ResolvesClientCert for OwnCertificate {
     }
 }
 
-/// Takes any certificate, but has the server prove that it holds the key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+/// The DNS names that a certificate is for, but those with wildcards.
+fn names(leaf: &CertificateDer<'_>) -> Vec<ServerName<'static>> {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(leaf) else {
+        return Vec::new();
+    };
+    let named = certificate.valid_dns_names().filter_map(|name| ServerName::try_from(name.to_owned()).ok());
+    named.take(MOST_NAMES).collect()
+}
 
-impl ServerCertVerifier for AnyCertificate {
+// A certificate may have thousands.
+const MOST_NAMES: usize = 8;
+
+/// Takes certificates of its authorities, or any; in each case the server proves that it holds the key.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// `None`: any certificate is taken.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    any_name: AtomicBool,
+    /// What the last certificate is for.
+    names: Mutex<Vec<ServerName<'static>>>,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names(leaf);
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match authorities.verify_server_cert(leaf, others, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.any_name.load(Ordering::Relaxed) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
     }
 
     fn verify_tls12_signature(
@@ -141,7 +218,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -150,10 +227,10 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

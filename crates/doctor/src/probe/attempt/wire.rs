@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use raincheck_diagnosis::Side;
 use raincheck_diagnosis::evidence::{Connection, Description, Failure, Stage};
 use raincheck_diagnosis::tcp::{Conversation, Opening};
-use raincheck_diagnosis::tls::Reader;
+use raincheck_diagnosis::tls::{KeyLog, Reader};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,15 +19,31 @@ use super::{Ending, Speech};
 use crate::probe::Protocol;
 use crate::probe::clock::now;
 use crate::probe::quote::quote;
+use crate::probe::session::Store;
 
 /// A connection in the making.
 pub(super) struct Wire {
     server: SocketAddr,
     patience: Duration,
+    answer_within: Duration,
     reader: Reader,
+    secrets: KeyLog,
+    sessions: Arc<Store>,
+    unasked: usize,
     answer: Vec<u8>,
     leaf: Option<CertificateDer<'static>>,
     received: Vec<u8>,
+}
+
+/// What was seen.
+pub(super) struct Seen {
+    pub(super) connection: Connection,
+    /// The beginning of what the server answered.
+    pub(super) answer: Vec<u8>,
+    /// The server's certificate; of a resumed session, that of the connection it was made on.
+    pub(super) leaf: Option<CertificateDer<'static>>,
+    /// How many sessions there were before anything was said.
+    pub(super) unasked: usize,
 }
 
 /// TLS over TCP.
@@ -44,21 +61,34 @@ enum Heard {
 }
 
 impl Wire {
-    pub(super) fn new(server: SocketAddr, patience: Duration) -> Self {
+    /// A connection to `server`, which gives its sessions to `sessions`.
+    pub(super) fn new(
+        server: SocketAddr,
+        patience: Duration,
+        answer_within: Duration,
+        sessions: Arc<Store>,
+        secrets: KeyLog,
+    ) -> Self {
         // Until there is a connection, there is no address of ours.
         let nowhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let reader = Reader::new(Opening { client: nowhere, server, at: now(), from_the_start: true });
-        Self { server, patience, reader, answer: Vec::new(), leaf: None, received: vec![0; 16 << 10] }
+        Self {
+            server,
+            patience,
+            answer_within,
+            reader,
+            secrets,
+            sessions,
+            unasked: 0,
+            answer: Vec::new(),
+            leaf: None,
+            received: vec![0; 16 << 10],
+        }
     }
 
-    /// The server's certificate; of a resumed session, that of the connection it was made on.
-    pub(super) fn take_leaf(&mut self) -> Option<CertificateDer<'static>> {
-        self.leaf.take()
-    }
-
-    /// What was seen, and the beginning of what the server answered.
-    pub(super) fn into_evidence(self) -> (Connection, Vec<u8>) {
-        (self.reader.into_connection(), self.answer)
+    pub(super) fn into_seen(self) -> Seen {
+        let Self { reader, answer, leaf, unasked, .. } = self;
+        Seen { connection: reader.into_connection(), answer, leaf, unasked }
     }
 
     /// Connects, says what is to be said, and ends the connection.
@@ -71,8 +101,11 @@ impl Wire {
         ending: Ending,
     ) -> Result<(), Failure> {
         let host = server_name.to_str().into_owned();
-        let tls =
+        let mut tls =
             ClientConnection::new(config.into(), server_name).map_err(|error| Failure::Protocol(error.to_string()))?;
+        if let (Some(mut early), Speech::Ask { request, .. }) = (tls.early_data(), speech) {
+            io::Write::write_all(&mut early, request).map_err(|error| Failure::Protocol(error.to_string()))?;
+        }
         let mut tcp = self.connect().await?;
         if let Some(protocol) = starttls {
             protocol.start(&mut tcp, &mut self.reader, &host, self.patience).await?;
@@ -83,7 +116,7 @@ impl Wire {
             Err(failure) => Err(failure),
         };
         // A connection that failed is over; whatever we owe it (an alert) has been sent.
-        if spoken.is_ok() {
+        if matches!(spoken, Ok(()) | Err(Failure::TimedOut(Stage::Answer))) {
             self.end(line, ending).await;
         }
         spoken
@@ -91,13 +124,16 @@ impl Wire {
 
     async fn connect(&mut self) -> Result<TcpStream, Failure> {
         let connecting = timeout(self.patience, TcpStream::connect(self.server)).await;
-        let tcp = connecting
-            .map_err(|_| Failure::TimedOut(Stage::Connecting))?
-            .map_err(|error| Failure::Unreachable(error.to_string()))?;
-        let broken = |error: io::Error| Failure::Unreachable(error.to_string());
+        // A reset may be there as soon as the connection is.
+        let broken = |error: io::Error| match error.kind() {
+            io::ErrorKind::ConnectionReset => Failure::Reset(Stage::Hello),
+            _ => Failure::Unreachable(error.to_string()),
+        };
+        let tcp = connecting.map_err(|_| Failure::TimedOut(Stage::Connecting))?.map_err(broken)?;
         tcp.set_nodelay(true).map_err(broken)?;
         let client = tcp.local_addr().map_err(broken)?;
-        self.reader = Reader::new(Opening { client, server: self.server, at: now(), from_the_start: true });
+        let opening = Opening { client, server: self.server, at: now(), from_the_start: true };
+        self.reader = Reader::with_key_log(opening, self.secrets.clone());
         Ok(tcp)
     }
 
@@ -123,12 +159,17 @@ impl Wire {
             Speech::Nothing(listening) => (*listening, None),
             Speech::Ask { after, request } => (*after, Some(request)),
         };
-        if self.listen(line, Instant::now() + listening).await? == Listened::Ended {
+        let listened = self.listen(line, Instant::now() + listening).await;
+        self.unasked = self.sessions.count();
+        if listened? == Listened::Ended {
             return if request.is_some() { Err(Failure::Ended(Stage::Answer)) } else { Ok(()) };
         }
         let Some(request) = request else {
             return Ok(());
         };
+        if line.tls.is_early_data_accepted() {
+            return self.answered(line).await;
+        }
         io::Write::write_all(&mut line.tls.writer(), request).map_err(|error| Failure::Protocol(error.to_string()))?;
         self.flush(line).await?;
         self.answered(line).await
@@ -136,7 +177,7 @@ impl Wire {
 
     /// Waits for an answer: all of a head of HTTP, or for anything else, its first bytes.
     async fn answered(&mut self, line: &mut Line) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.answer_within;
         while !is_answer(&self.answer) {
             let heard = timeout_at(deadline, self.hear(line)).await;
             match heard.map_err(|_| Failure::TimedOut(Stage::Answer))?? {
