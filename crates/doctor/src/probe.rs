@@ -7,6 +7,7 @@ mod clock;
 pub mod fleet;
 pub mod pace;
 mod quote;
+pub mod server;
 pub mod session;
 pub mod starttls;
 pub mod target;
