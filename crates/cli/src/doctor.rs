@@ -11,6 +11,7 @@ mod output;
 mod pcap;
 mod progress;
 mod reach;
+mod server;
 
 /// Find out why connections do not resume, and what to do about it
 #[derive(Debug, Args)]
@@ -21,6 +22,7 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Server(server::Server),
     Client(client::Client),
     Fleet(fleet::Fleet),
     Pcap(pcap::Pcap),
@@ -30,6 +32,7 @@ enum Command {
 impl Doctor {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
+            Command::Server(server) => server.run(),
             Command::Client(client) => client.run(),
             Command::Fleet(fleet) => fleet.run(),
             Command::Pcap(pcap) => pcap.run(),
