@@ -4,7 +4,7 @@
 # What the tests run, and the Debian package it is in: clients, backends, and what makes a network namespace.
 test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs python3=python3 socat=socat \
     java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless \
-    gnutls-serv=gnutls-bin haproxy=haproxy nginx=nginx h2o=h2o etcd=etcd-server pip3=python3-pip \
+    gnutls-serv=gnutls-bin go=golang-go haproxy=haproxy nginx=nginx h2o=h2o etcd=etcd-server pip3=python3-pip \
     /usr/share/java/bcprov.jar=libbcprov-java /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps \
     /usr/bin/faketime=faketime strace=strace zstd=zstd chromium=chromium tshark=tshark

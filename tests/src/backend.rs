@@ -5,6 +5,7 @@
 
 pub mod bad;
 pub mod gnutls;
+pub mod go;
 pub mod h2o;
 pub mod haproxy;
 pub mod java;

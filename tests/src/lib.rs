@@ -12,6 +12,7 @@ pub mod backend;
 pub mod client;
 pub mod config;
 pub mod deadline;
+pub mod doctor;
 pub mod doctor_client;
 pub mod doctor_fleet;
 pub mod edge;

@@ -18,6 +18,10 @@ pub enum Fault {
     EndsAfterClientHello,
     /// It sends half of the record that holds ServerHello, and ends.
     EndsInServerHello,
+    /// It sends ServerHello, and never says another word.
+    HangsAfterServerHello,
+    /// It sends ServerHello, and then a certificate that goes on as long as somebody takes it.
+    EndlessCertificate,
     /// It ends after the handshake, without close_notify.
     EndsAfterHandshake,
     /// It answers a request with a head that goes on as long as somebody takes it.
@@ -53,9 +57,25 @@ fn behave(fault: Fault, client: &mut Conversation) -> Result<(), Gone> {
         Fault::EndsAfterClientHello => drop(client.flight()?),
         Fault::EndsInServerHello => {
             let flight = client.flight()?;
-            // ServerHello is in the first record: its length is in bytes 3 and 4.
-            let length = usize::from(u16::from_be_bytes([flight[3], flight[4]]));
-            client.send(&flight[..HEADER + length / 2])?;
+            client.send(&flight[..server_hello(&flight) / 2])?;
+        }
+        Fault::HangsAfterServerHello => {
+            let flight = client.flight()?;
+            client.send(&flight[..server_hello(&flight)])?;
+            client.deaf();
+        }
+        Fault::EndlessCertificate => {
+            let flight = client.flight()?;
+            client.send(&flight[..server_hello(&flight)])?;
+            // handshake 22 | version 3.3 | length 16384 | Certificate 11 | length 2^24-1
+            let mut record = vec![22, 3, 3, 0x40, 0];
+            record.extend([11, 0xff, 0xff, 0xff]);
+            record.resize(HEADER + 0x4000, 0);
+            client.send(&record)?;
+            record[HEADER..HEADER + 4].fill(0);
+            loop {
+                client.send(&record)?;
+            }
         }
         Fault::EndsAfterHandshake => client.handshake()?,
         Fault::EndlessHead => {
@@ -84,6 +104,12 @@ fn behave(fault: Fault, client: &mut Conversation) -> Result<(), Gone> {
         }
     }
     Ok(())
+}
+
+/// How long the record of ServerHello is, the first of a flight.
+fn server_hello(flight: &[u8]) -> usize {
+    // Its length is in bytes 3 and 4.
+    HEADER + usize::from(u16::from_be_bytes([flight[3], flight[4]]))
 }
 
 /// Only its close says where it ends.

@@ -34,6 +34,20 @@ impl Nginx {
         Self::started(scratch, site)
     }
 
+    /// The same with a key of its own, and a second server, of this name, that asks for client certificates.
+    pub fn start_guarding(
+        scratch: &Scratch,
+        identity: &Identity,
+        resumption: Resumption,
+        name: &str,
+        authority: &Path,
+    ) -> Self {
+        let guarded = Some((name.to_owned(), authority.to_owned()));
+        let site = Site { guarded, ..Site::new(scratch, identity, resumption) };
+        site.write_config("");
+        Self::started(scratch, site)
+    }
+
     fn started(scratch: &Scratch, site: Site) -> Self {
         let mut process = Process::start(scratch, Command::new("nginx").args(site.arguments()));
         process.accepts(site.address);
@@ -133,6 +147,8 @@ struct Site {
     directory: PathBuf,
     identity: Identity,
     resumption: Resumption,
+    /// A server beside the first: its name, and whose certificates it wants.
+    guarded: Option<(String, PathBuf)>,
 }
 
 impl Site {
@@ -140,7 +156,7 @@ impl Site {
         let address = address::unused();
         let directory = scratch.join(&format!("nginx-{}", address.port()));
         fs::create_dir(&directory).unwrap();
-        Self { address, directory, identity: identity.clone(), resumption }
+        Self { address, directory, identity: identity.clone(), resumption, guarded: None }
     }
 
     fn config(&self) -> PathBuf {
@@ -154,6 +170,11 @@ impl Site {
 
     /// `keys` are directives.
     fn write_config(&self, keys: &str) {
+        let guarded = self.guarded.as_ref().map_or(String::new(), |(name, authority)| {
+            let guard =
+                format!("server_name {name}; ssl_verify_client on; ssl_client_certificate {};", authority.display());
+            self.server(&guard)
+        });
         let text = format!(
             "\
 daemon off;
@@ -169,19 +190,29 @@ http {{
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     default_type text/plain;
+    ssl_session_cache shared:sessions:1m;
+{server}{guarded}
+}}
+",
+            server = self.server(keys),
+        );
+        fs::write(self.config(), text).unwrap();
+    }
+
+    fn server(&self, directives: &str) -> String {
+        format!(
+            "\
     server {{
         listen {address} ssl;
         ssl_certificate {chain};
         ssl_certificate_key {key};
         ssl_protocols {version};
-        ssl_session_cache shared:sessions:1m;
         ssl_session_tickets {tickets};
-        {keys}
+        {directives}
         location / {{
             return 200 '{body}\\n';
         }}
     }}
-}}
 ",
             address = self.address,
             chain = self.identity.chain.display(),
@@ -189,8 +220,7 @@ http {{
             version = self.resumption.version().label(),
             tickets = if self.resumption == Resumption::SessionIds { "off" } else { "on" },
             body = BODY.trim_end(),
-        );
-        fs::write(self.config(), text).unwrap();
+        )
     }
 
     /// Writes a key to a file; gives the directive that names it.

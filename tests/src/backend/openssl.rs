@@ -21,6 +21,11 @@ pub struct OpenSsl {
 impl OpenSsl {
     /// A server with this certificate.
     pub fn start(scratch: &Scratch, identity: &Identity, resumption: Resumption) -> Self {
+        Self::start_with(scratch, identity, resumption, &[])
+    }
+
+    /// The same, with further arguments.
+    pub fn start_with(scratch: &Scratch, identity: &Identity, resumption: Resumption, arguments: &[&str]) -> Self {
         let address = address::unused();
         let mut command = Command::new("openssl");
         command.args(["s_server", "-www", "-msg", "-accept", &address.to_string()]);
@@ -32,7 +37,7 @@ impl OpenSsl {
         if resumption == Resumption::SessionIds {
             command.arg("-no_ticket");
         }
-        let mut process = Process::start(scratch, &mut command);
+        let mut process = Process::start(scratch, command.args(arguments));
         process.says("s_server accepts", |said| said.contains("\nACCEPT").then_some(()));
         Self { address, process }
     }
