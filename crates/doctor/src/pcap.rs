@@ -67,7 +67,8 @@ impl Incident {
         }
         let tcp = connections.finish(|reader| kept.keep(&reader.into_connection(), first));
         let graph = kept.sessions.into_graph();
-        let findings = diagnose::capture(&graph);
+        let mut findings = diagnose::capture::weak_ticket_keys(&graph);
+        findings.extend(diagnose::capture(&graph));
         let broken = unreadable.iter().map(ToString::to_string);
         let notices = capture.notices().iter().map(ToString::to_string).chain(broken).collect();
         Ok(Self { graph, findings, first, packets, tcp, notices })

@@ -1,6 +1,6 @@
 //! Who resumes whose sessions in a fleet: each node gives sessions, and each is asked to resume those of the others.
 //!
-//! [`plan`] decides who is asked what next, and when; here it is done, at many nodes at once, and what came of it kept.
+//! `plan` decides who is asked what next, and when; here it is done, at many nodes at once, and what came of it kept.
 
 mod plan;
 mod psks;

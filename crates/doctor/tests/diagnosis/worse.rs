@@ -11,7 +11,7 @@ pub(crate) fn versions(whole: &[Packet]) -> Vec<(String, Vec<Packet>)> {
     for offset in 0..10 {
         let tenth = |index: usize| index % 10 != offset;
         all.push((format!("without every tenth packet, from {offset}"), only(whole, |index, _| tenth(index))));
-        let fifth = |index: usize| (index * 7919 + offset * 104_729) % 5 != 0;
+        let fifth = |index: usize| !(index * 7919 + offset * 104_729).is_multiple_of(5);
         all.push((format!("without one packet in five, {offset}"), only(whole, |index, _| fifth(index))));
         let cut = whole.len() * offset / 10;
         all.push((format!("from packet {cut} on"), whole[cut..].to_vec()));
