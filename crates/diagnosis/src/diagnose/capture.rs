@@ -1,4 +1,4 @@
-//! What is wrong in a capture, and what follows from it: a rule a file, each a function of the [`Case`].
+//! What is wrong in a capture, and what follows from it: a rule a file, each a function of the `Case`.
 //!
 //! A rule asks for contrast: the same server, client or key doing well under other circumstances. Where there is none, or
 //! another finding explains it, what it found is a note.
