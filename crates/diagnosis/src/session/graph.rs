@@ -126,10 +126,8 @@ fn concerned(records: &[Record], without_tls: Vec<Record>, servers: &[SocketAddr
     let foreign = without_tls.iter().filter(|record| record.speech == Speech::Foreign);
     let plain = foreign.map(|record| record.server).collect::<BTreeSet<_>>();
     let concerns = |record: &Record| {
-        speaking.contains(&record.server)
-            || (record.speech == Speech::Silence
-                && !plain.contains(&record.server)
-                && machines.contains(&servers[record.server as usize].ip()))
+        let is_silent = !plain.contains(&record.server) && machines.contains(&servers[record.server as usize].ip());
+        speaking.contains(&record.server) || is_silent
     };
     without_tls.into_iter().filter(concerns).collect()
 }

@@ -42,11 +42,11 @@ impl Scene {
         Moment { time: Timestamp::from_nanoseconds(self.now), packet: self.packets }
     }
 
-    /// A client comes to a server.
+    /// A client comes to a server, at port 443 unless another is given.
     pub(crate) fn visit(&mut self, client: &str, server: &str) -> Visit<'_> {
         self.ports += 1;
         let client = SocketAddr::new(client.parse::<IpAddr>().expect("an address"), 40_000 + self.ports);
-        let server = SocketAddr::new(server.parse::<IpAddr>().expect("an address"), 443);
+        let server = server.parse().unwrap_or_else(|_| SocketAddr::new(server.parse().expect("an address"), 443));
         let start = self.moment();
         Visit {
             connection: Connection::new(client, server, start, true),

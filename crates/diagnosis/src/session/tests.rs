@@ -71,9 +71,14 @@ fn connections_without_tls_are_of_interest_where_tls_is_spoken() {
     scene.visit(CLIENT, SERVER).silent();
     scene.visit(CLIENT, OTHER).plain();
     scene.visit(CLIENT, OTHER).silent();
+    for port in ["198.51.100.1:80", "198.51.100.1:81"] {
+        scene.visit(CLIENT, port).silent();
+    }
+    scene.visit(CLIENT, "198.51.100.1:80").plain();
     let graph = scene.graph();
-    assert_eq!(graph.connections().len(), 3);
-    assert_eq!(graph.without_tls(), 2);
+    let servers = graph.connections().iter().map(|record| graph.server(record).port()).collect::<Vec<_>>();
+    assert_eq!(servers, [443, 443, 443, 81], "port 81 may have been to speak TLS");
+    assert_eq!(graph.without_tls(), 4);
     let verdict = graph.verdict(1);
     assert_eq!((verdict.kind, verdict.version, verdict.offered), (Kind::Aborted, None, Offered::None));
     assert_eq!((verdict.refused, verdict.renewed_inline), (Answer::No, Answer::No));

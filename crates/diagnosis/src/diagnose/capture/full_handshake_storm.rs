@@ -115,8 +115,8 @@ fn span(case: &Case<'_>, connections: &[usize]) -> Duration {
 }
 
 // Fewer are no storm, whatever their rate: a script that is run a few times makes as many.
-const FEWEST: usize = 8;
-const FEWEST_TO_ONE_SERVER: usize = 4;
+const FEWEST: usize = 12;
+const FEWEST_TO_ONE_SERVER: usize = 6;
 // A second; HAProxy checks each server every 2 seconds.
 const SLOWEST_RATE: f64 = 0.2;
 const FEWEST_CHECKS: usize = 5;

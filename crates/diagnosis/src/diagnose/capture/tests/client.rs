@@ -79,6 +79,15 @@ fn a_server_that_gives_nothing() {
     assert_eq!(scene.problems(), ["no-resumption-offered"]);
 }
 
+#[test]
+fn who_only_writes_does_not_leave_before_tickets() {
+    let mut scene = Scene::default();
+    for _ in 0..4 {
+        scene.visit(CLIENT, SERVER).tls13().says(60_000, 0).done();
+    }
+    assert_eq!(scene.problems(), ["no-resumption-offered"]);
+}
+
 /// A client that adopts a renewed ticket, keeps the old one or has none after it.
 fn after_renewal(held: impl Fn(u8) -> Option<u8>) -> Scene {
     let mut scene = Scene::default();

@@ -58,7 +58,7 @@ fn a_server_that_bears_all_ends() {
 #[test]
 fn a_server_that_keeps_nothing() {
     use Ends::{Clean, Fin};
-    for ends in [&[Clean, Clean, Clean][..], &[Clean, Fin, Clean, Fin]] {
+    for ends in [&[Clean, Clean, Clean][..], &[Clean, Fin, Clean, Fin, Clean, Fin]] {
         let scene = serve(|_, _| true, ends);
         assert_eq!(scene.problems(), ["session-ids-never-resumed"], "{ends:?}");
     }
@@ -115,6 +115,18 @@ fn tls13_sessions_that_a_server_keeps() {
         }
         assert_eq!(scene.problems(), expected, "{ends:?}");
     }
+}
+
+#[test]
+fn servers_that_forget_are_no_fleet_though_one_client_visits_them() {
+    let mut scene = Scene::default();
+    for serial in 0..5 {
+        for (server, base) in [(SERVER, 10), ("198.51.100.2", 20)] {
+            let visit = scene.visit(CLIENT, server).tls13().gives_hidden(1).ends(Ends::Fin);
+            if serial == 0 { visit.done() } else { visit.with(&handle(base + serial)).done() }
+        }
+    }
+    assert_eq!(scene.problems(), ["unclean-close-invalidates"]);
 }
 
 #[test]

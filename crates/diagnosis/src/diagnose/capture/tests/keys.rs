@@ -65,6 +65,18 @@ fn nodes_that_share_their_key() {
 }
 
 #[test]
+fn now_and_then_a_client_meets_the_same_node_again() {
+    let mut scene = Scene::default();
+    scene.visit(CLIENT, A).gives(&ticket(1, 0)).done();
+    let nodes = [1, 1, 2, 2, 1, 2, 1, 1, 2];
+    for (serial, pair) in (1..).zip(nodes.windows(2)) {
+        let visit = scene.visit(CLIENT, A).with(&ticket(pair[0], serial - 1)).gives(&ticket(pair[1], serial));
+        if pair[0] == pair[1] { visit.resumed().done() } else { visit.done() }
+    }
+    assert_eq!(scene.problems(), ["keys-not-shared"]);
+}
+
+#[test]
 fn one_node_of_three_has_another_key() {
     let mut scene = Scene::default();
     round(&mut scene, &[(A, 1), (B, 1), (C, 2)], 9, false);
@@ -140,6 +152,14 @@ fn a_server_that_is_started_anew() {
         }
         assert_eq!(scene.problems(), ["key-rotated-away"], "TLS 1.3: {tls13}");
     }
+}
+
+#[test]
+fn a_ticket_that_is_refused_once_where_none_ever_resumed() {
+    let mut scene = Scene::default();
+    scene.visit(CLIENT, A).gives(&ticket(1, 1)).done();
+    scene.visit(CLIENT, A).with(&ticket(1, 1)).gives(&ticket(2, 2)).done();
+    assert_eq!((scene.problems(), scene.notes()), (vec![], vec!["key-rotated-away"]));
 }
 
 #[test]

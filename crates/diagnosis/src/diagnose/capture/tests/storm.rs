@@ -24,12 +24,15 @@ fn checks_that_never_resume() {
 
 #[test]
 fn checks_that_leave_before_tickets() {
-    let mut scene = Scene::default();
-    for _ in 0..12 {
-        scene.visit(CHECKER, SERVERS[0]).name(None).tls13().says(0, 0).ends(Ends::Reset).done();
-        scene.wait(Duration::from_secs(1));
+    for hidden in [0, 2] {
+        let mut scene = Scene::default();
+        for _ in 0..15 {
+            let visit = scene.visit(CHECKER, SERVERS[0]).name(None).tls13().gives_hidden(hidden).says(0, 0);
+            visit.ends(Ends::Reset).done();
+            scene.wait(Duration::from_secs(1));
+        }
+        assert_eq!(scene.problems(), ["closed-before-tickets", "full-handshake-storm"], "{hidden} on their way");
     }
-    assert_eq!(scene.problems(), ["closed-before-tickets", "full-handshake-storm"]);
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn many_new_clients_behind_one_address() {
 #[test]
 fn a_script_that_runs_a_few_times_is_no_storm() {
     let mut scene = Scene::default();
-    for serial in 0..7 {
+    for serial in 0..12 {
         scene.visit(CHECKER, SERVERS[0]).gives(&ticket(1, serial)).done();
     }
     assert_eq!(scene.problems(), ["client-never-offers"]);
