@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnose::capture::weak_ticket_keys;
 use crate::evidence::Version;
 use crate::session::scene::{Scene, ticket};
 
@@ -336,4 +337,19 @@ fn a_fleet_that_is_seen_on_both_sides_of_its_balancer() {
     let findings = scene.findings();
     let between = findings.iter().find(|finding| finding.peers.len() == 2).expect("between two nodes");
     assert_eq!(between.peers.iter().map(|peer| peer.ip().to_string()).collect::<Vec<_>>(), [A, B]);
+}
+
+#[test]
+fn keys_that_anybody_can_guess() {
+    let weak = include_str!("../../../../../../testdata/tickets/nginx-zero-48-12.hex");
+    let weak = weak.split_whitespace().collect::<String>();
+    let bytes = (0..weak.len()).step_by(2).map(|at| u8::from_str_radix(&weak[at..at + 2], 16));
+    let weak = bytes.collect::<Result<Vec<_>, _>>().expect("hexadecimal digits");
+    let mut scene = Scene::default();
+    scene.visit(CLIENT, A).gives(&ticket(1, 1)).done();
+    scene.visit(CLIENT, A).with(&ticket(1, 1)).gives(&weak).done();
+    scene.visit(CLIENT, B).gives(&ticket(2, 1)).done();
+    let findings = weak_ticket_keys(&scene.graph());
+    let peers = findings.iter().map(|finding| (finding.name.as_str(), finding.peers[0].ip().to_string()));
+    assert_eq!(peers.collect::<Vec<_>>(), [("weak-ticket-key", A.to_owned())]);
 }
