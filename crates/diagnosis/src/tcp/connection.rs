@@ -1,5 +1,7 @@
 //! A connection: two directions, and the conversation in them.
 
+use std::num::NonZeroU64;
+
 use super::direction::{Direction, Outlet, length};
 use super::pair::{End, Pair};
 use super::sequence::Sequence;
@@ -17,7 +19,7 @@ pub(super) struct Connection<C> {
     /// Whether it had a segment since somebody last looked for idle ones.
     pub(super) is_fresh: bool,
     /// Its place among those in which something waits.
-    pub(super) hole: Option<u64>,
+    pub(super) hole: Option<NonZeroU64>,
     last: Moment,
     sides: Sides<Direction>,
     conversation: C,

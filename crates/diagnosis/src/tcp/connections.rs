@@ -1,6 +1,7 @@
 //! All connections of a capture.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -24,17 +25,18 @@ pub struct Connections<C, F> {
     open: F,
     /// Where in `connections` each pair of addresses is.
     places: HashTable<usize>,
-    connections: Slab<Connection<C>>,
+    /// Each in a place of its own, so that more of them need no copy of all, nor room for as many again.
+    connections: Slab<Box<Connection<C>>>,
     attempts: Attempts,
     departed: Departed,
     /// Those that are over, in that order: since when, where, and their serial, as another may be there meanwhile.
     over: VecDeque<(Timestamp, usize, u64)>,
     /// Those in which something waits, who waits longest first.
-    waiting: BTreeMap<u64, usize>,
+    waiting: BTreeMap<NonZeroU64, usize>,
     /// What waits in all of them, in bytes.
     waiting_bytes: usize,
     /// How many began to wait.
-    holes: u64,
+    holes: NonZeroU64,
     /// Where the search for an idle connection goes on.
     hand: usize,
     counts: Counts,
@@ -70,7 +72,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
             over: VecDeque::new(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
-            holes: 0,
+            holes: NonZeroU64::MIN,
             hand: 0,
             counts: Counts::default(),
         }
@@ -185,7 +187,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
             self.evict(ended);
         }
         let serial = self.counts.connections + self.connections.len() as u64;
-        let place = self.connections.insert(Connection::new(pair, serial, client, (self.open)(opening)));
+        let place = self.connections.insert(Box::new(Connection::new(pair, serial, client, (self.open)(opening))));
         let Self { places, connections, seed, .. } = self;
         places.insert_unique(hash, place, |place| connections[*place].pair.hash(*seed));
         place
@@ -255,7 +257,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         } else if connection.hole.is_none() {
             connection.hole = Some(self.holes);
             self.waiting.insert(self.holes, place);
-            self.holes += 1;
+            self.holes = self.holes.saturating_add(1);
         }
     }
 

@@ -80,6 +80,8 @@ impl Reader {
         let tickets = &mut self.connection.tickets;
         let bytes = tickets.iter().map(|ticket| ticket.ticket.len()).sum::<usize>();
         if tickets.len() < MAX_TICKETS && bytes + ticket.ticket.len() <= MAX_TICKET_BYTES {
+            // Most servers issue one.
+            tickets.reserve_exact(1);
             tickets.push(ticket);
         }
     }
