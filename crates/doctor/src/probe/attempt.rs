@@ -160,3 +160,6 @@ pub(super) fn config(trust: &Trust, versions: Versions, resumption: Resumption) 
 
 // As long as a user waits who sees that something goes on.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;
