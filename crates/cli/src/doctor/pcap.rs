@@ -74,19 +74,9 @@ impl Pcap {
         if self.json {
             written(incident.write_json(BufWriter::new(io::stdout().lock())))?;
         } else {
-            print(&self.report(&incident))?;
+            print(&incident.text(&self.name(), paint()))?;
         }
         outcome(&incident.findings)
-    }
-
-    fn report(&self, incident: &Incident) -> String {
-        let paint = paint();
-        let timeline = incident.timeline(SPANS);
-        let mut text = incident.page(&self.name()).text(paint);
-        if timeline.spans.len() > 1 {
-            text += &format!("\n{}", timeline.text(paint));
-        }
-        text
     }
 
     fn secrets(&self) -> Result<KeyLog, Failure> {
@@ -116,6 +106,3 @@ impl Pcap {
         names.collect::<Vec<_>>().join(", ")
     }
 }
-
-/// As many lines as leave room for the rest on a screen.
-const SPANS: usize = 20;

@@ -15,7 +15,8 @@ impl Incident {
     /// Writes the incident as an object on a line, connection by connection.
     pub fn write_json(&self, mut out: impl io::Write) -> io::Result<()> {
         serde_json::to_writer(&mut out, self)?;
-        out.write_all(b"\n")
+        out.write_all(b"\n")?;
+        out.flush()
     }
 }
 

@@ -10,25 +10,27 @@ use raincheck_diagnosis::evidence::Answer;
 use raincheck_diagnosis::session::Record;
 
 use super::Incident;
-use crate::report::{Handshakes, Mood, Page, Section, Timeline, Verdict, html};
+use crate::report::{Handshakes, Mood, Page, Paint, Section, Timeline, Verdict, html};
 
 impl Incident {
-    /// The report, of a capture that is called `name`.
-    pub fn page(&self, name: &str) -> Page {
-        let mut sections = peers::sections(self).to_vec();
-        sections.push(Section { heading: "Capture".to_owned(), lines: self.remarks(), ..Section::default() });
-        Page { subject: name.to_owned(), verdict: self.verdict(), sections, findings: self.findings.clone() }
+    /// The report, of a capture that is called `name`, as text.
+    pub fn text(&self, name: &str, paint: Paint) -> String {
+        self.page(name, LINES).text(paint)
     }
 
     /// The report as one page of HTML.
     pub fn html(&self, name: &str) -> String {
-        html(&self.page(name), &self.timeline(COLUMNS), &graph::of(self))
+        html(&self.page(name, COLUMNS), &graph::of(self))
     }
 
-    /// Handshakes over time, in `most` spans at most.
-    pub fn timeline(&self, most: usize) -> Timeline {
+    /// The report, with a timeline of `spans` spans at most.
+    fn page(&self, name: &str, spans: usize) -> Page {
+        let mut sections = peers::sections(self).to_vec();
+        sections.push(Section { heading: "Capture".to_owned(), lines: self.remarks(), ..Section::default() });
         let connections = self.graph.connections().iter();
-        Timeline::of(connections.map(|record| (self.since_first(record), handshakes(record))), most)
+        let timeline = Timeline::of(connections.map(|record| (self.since_first(record), handshakes(record))), spans);
+        let (subject, verdict, findings) = (name.to_owned(), self.verdict(), self.findings.clone());
+        Page { subject, verdict, sections, timeline, findings }
     }
 
     fn since_first(&self, record: &Record) -> Duration {
@@ -102,5 +104,7 @@ fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// As many lines as leave room for the rest on a screen.
+const LINES: usize = 20;
 /// As many columns as a browser has room for.
 const COLUMNS: usize = 120;

@@ -49,6 +49,7 @@ impl FleetReport {
             verdict: self.verdict(),
             sections,
             findings: self.diagnosis.findings.clone(),
+            ..Page::default()
         }
     }
 

@@ -7,19 +7,19 @@ use std::fmt::Write;
 
 use raincheck_diagnosis::{Certainty, Finding, Severity};
 
-use super::{Mood, Page, Section, Timeline};
+use super::{Mood, Page, Section};
 
 pub use graph::{Dot, Graph, Offered};
 
 /// The report on a capture as a page: the findings, the timeline, the graph of sessions, and the tables.
-pub fn html(page: &Page, timeline: &Timeline, graph: &Graph) -> String {
+pub fn html(page: &Page, graph: &Graph) -> String {
     let mut body = String::new();
     let verdict = element("p", mood(page.verdict.mood), &page.verdict.text);
     let _ = write!(body, "{}{verdict}", element("h1", "", &page.subject));
     let (problems, notes): (Vec<_>, Vec<_>) =
         page.findings.iter().partition(|finding| finding.severity == Severity::Problem);
     body.extend(problems.into_iter().chain(notes).map(finding));
-    let _ = write!(body, "<h2>Handshakes over time</h2>{}", timeline::svg(timeline));
+    let _ = write!(body, "<h2>Handshakes over time</h2>{}", timeline::svg(&page.timeline));
     let _ = write!(body, "<h2>Sessions</h2>{}", graph::svg(graph));
     body.extend(page.sections.iter().map(section));
     format!("{HEAD}<title>{}</title>{STYLE}<body>{body}</body>\n", escape(&page.subject))

@@ -1,6 +1,6 @@
 use raincheck_diagnosis::{Finding, Severity};
 
-use super::{Mood, Paint, Table, findings};
+use super::{Mood, Paint, Table, Timeline, findings};
 
 /// A report for people: the verdict, what it rests on, and what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Page {
     pub verdict: Verdict,
     /// What it rests on.
     pub sections: Vec<Section>,
+    /// Handshakes over time, where there were any.
+    pub timeline: Timeline,
     /// What was found, problems first.
     pub findings: Vec<Finding>,
 }
@@ -44,6 +46,9 @@ impl Page {
         for section in &self.sections {
             text.push('\n');
             text += &section.text(paint);
+        }
+        if self.timeline.spans.len() > 1 {
+            text += &format!("\n{}", self.timeline.text(paint));
         }
         let (problems, notes): (Vec<_>, Vec<_>) =
             self.findings.iter().partition(|finding| finding.severity == Severity::Problem);

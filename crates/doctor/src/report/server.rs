@@ -42,6 +42,7 @@ pub fn server_page(name: &str, examined: &[Examined]) -> Page {
         verdict: Verdict { mood, text: texts.join("\n") },
         sections: sections.collect(),
         findings,
+        ..Page::default()
     }
 }
 

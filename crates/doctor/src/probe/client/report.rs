@@ -57,7 +57,8 @@ pub(super) fn page(ip: IpAddr, trials: &[Trial]) -> Page {
         rows: trials.iter().map(row).collect(),
     };
     let sections = vec![Section { table, ..Section::default() }];
-    Page { subject: format!("client {ip}"), verdict: verdict(trials, &findings), sections, findings }
+    let (subject, verdict) = (format!("client {ip}"), verdict(trials, &findings));
+    Page { subject, verdict, sections, findings, ..Page::default() }
 }
 
 fn verdict(trials: &[Trial], findings: &[Finding]) -> report::Verdict {

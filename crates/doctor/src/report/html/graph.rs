@@ -54,7 +54,7 @@ pub(super) fn svg(graph: &Graph) -> String {
         let _ = write!(
             svg,
             "<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y}\" y2=\"{y}\"/><text x=\"0\" y=\"{}\">{name}</text>",
-            y - 6.0
+            y - 34.0
         );
     }
     let place = |index: usize| graph.dots.get(index).map(|dot| (across(dot.at, length), height(dot.lane)));
@@ -87,12 +87,12 @@ fn across(at: Duration, length: Duration) -> f64 {
 }
 
 fn height(lane: usize) -> f64 {
-    TOP + (lane as f64 + 0.6) * LANE
+    TOP + (lane as f64 + 0.7) * LANE
 }
 
 const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 0.0;
 const RIGHT: f64 = WIDTH;
 const TOP: f64 = 10.0;
-const LANE: f64 = 56.0;
-const ARC: f64 = 34.0;
+const LANE: f64 = 64.0;
+const ARC: f64 = 44.0;

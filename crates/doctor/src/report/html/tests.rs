@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::report::{Cell, Handshakes, Table, Verdict};
+use crate::report::{Cell, Handshakes, Table, Timeline, Verdict};
 
 fn page(subject: &str) -> Page {
     Page {
@@ -15,6 +15,7 @@ fn page(subject: &str) -> Page {
             },
             lines: vec!["a & b".to_owned()],
         }],
+        timeline: Timeline::default(),
         findings: Vec::new(),
     }
 }
@@ -34,14 +35,14 @@ fn graph() -> Graph {
 
 #[test]
 fn what_strangers_say_is_text() {
-    let text = html(&page("<img src=x onerror=alert(1)>"), &Timeline::default(), &Graph::default());
+    let text = html(&page("<img src=x onerror=alert(1)>"), &Graph::default());
     assert!(!text.contains("<script") && !text.contains("<img"), "{text}");
     assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && text.contains("a &amp; b"), "{text}");
 }
 
 #[test]
 fn a_page_needs_nothing_from_elsewhere() {
-    let text = html(&page("x"), &Timeline::default(), &graph());
+    let text = html(&page("x"), &graph());
     for foreign in ["http:", "https:", "src=", "href=", "url(", "@import"] {
         assert!(!text.contains(foreign), "{foreign} in {text}");
     }
@@ -49,7 +50,7 @@ fn a_page_needs_nothing_from_elsewhere() {
 
 #[test]
 fn connections_and_sessions_are_drawn_and_those_left_out_are_said() {
-    let text = html(&page("x"), &Timeline::default(), &graph());
+    let text = html(&page("x"), &graph());
     assert_eq!(text.matches("<circle").count(), 2);
     assert_eq!(text.matches("<path").count(), 1, "a session of a connection that is not drawn has no line");
     assert!(

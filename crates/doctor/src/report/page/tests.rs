@@ -42,6 +42,7 @@ fn page() -> Page {
             },
             lines: vec!["TLSv1.3: not determined, for nothing was sent.".to_owned()],
         }],
+        timeline: Timeline::default(),
         findings: vec![note(), problem()],
     }
 }
