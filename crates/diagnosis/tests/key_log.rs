@@ -306,15 +306,25 @@ fn a_side_that_was_captured_ahead_of_the_other_waits_for_it() {
         let wire = setup.converse(Reader::new(opening()));
         let recorded = KeyLog::recorded();
         recorded.read(setup.log.text.lock().unwrap().as_bytes());
-        let mut reader = Reader::with_key_log(opening(), recorded);
-        for wanted in [Side::Client, Side::Server] {
-            for (_, bytes) in wire.sent.iter().filter(|(side, _)| *side == wanted) {
-                reader.data(wanted, moment(0), bytes);
+        let read = |ahead, size| {
+            let mut reader = Reader::with_key_log(opening(), recorded.clone());
+            let of = |wanted| wire.sent.iter().enumerate().filter(move |(_, (side, _))| *side == wanted);
+            for (at, (side, bytes)) in
+                of(Side::Client).take(ahead).chain(of(Side::Server)).chain(of(Side::Client).skip(ahead))
+            {
+                bytes.chunks(size).for_each(|piece| reader.data(*side, moment(at), piece));
             }
+            reader.into_connection()
+        };
+        // All of the client, or its part of the handshake.
+        for ahead in [usize::MAX, 2] {
+            let seen = read(ahead, usize::MAX);
+            assert_eq!(seen.kind(), Kind::Full);
+            closed_cleanly(&seen);
+            // The server's flight, read when the client's Finished is known, holds no tickets.
+            assert!(seen.sealed.iter().all(|sealed| sealed.at >= seen.tickets[0].at));
+            assert_eq!(read(ahead, 1), seen);
         }
-        let seen = reader.into_connection();
-        assert_eq!(seen.kind(), Kind::Full);
-        closed_cleanly(&seen);
     }
 }
 

@@ -101,6 +101,11 @@ impl Keys {
         }
     }
 
+    /// TLS 1.3: whether `side` uses the keys that it has once it has finished.
+    pub(super) fn has_finished(&self, side: Side) -> bool {
+        self.ways[side].application
+    }
+
     /// TLS 1.3: KeyUpdate.
     pub(super) fn update(&mut self, side: Side) {
         let way = &mut self.ways[side];

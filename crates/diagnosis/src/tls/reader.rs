@@ -151,6 +151,7 @@ impl Reader {
     }
 
     fn record_begins(&mut self, side: Side, at: Moment, header: Header) {
+        self.retry_waiting(false);
         let direction = &mut self.directions[side];
         direction.reading = direction.how_to_read(header);
         direction.body.clear();
@@ -261,7 +262,6 @@ impl Reader {
 impl Conversation for Reader {
     fn data(&mut self, side: Side, at: Moment, bytes: &[u8]) {
         let side = self.side(side);
-        self.retry_waiting(false);
         self.connection.last = at;
         match self.directions[side].phase {
             Phase::Start => self.find_start(side, at, bytes),

@@ -76,10 +76,13 @@ impl Reader {
 
     /// What an encrypted record holds.
     pub(super) fn plain(&mut self, side: Side, at: Moment, content: Content, length: u16) {
-        let Some(bytes) = self.keys.as_mut().map(|keys| keys.take_plain()) else { return };
+        let Some(keys) = &mut self.keys else { return };
+        let (bytes, has_finished) = (keys.take_plain(), keys.has_finished(side));
         match content {
             Content::Handshake => {
-                self.note_sealed(side, at, length);
+                if has_finished {
+                    self.note_sealed(side, at, length);
+                }
                 self.messages(side, at, &bytes);
             }
             Content::Alert => match bytes[..] {
