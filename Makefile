@@ -12,7 +12,8 @@ test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs pyt
 bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream \
     java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless tshark=tshark
 
-fuzz-targets := client_hello ticket_open key_file proxy_protocol ring_document fleet_store packet capture_file tcp_segments
+fuzz-targets := client_hello ticket_open key_file proxy_protocol ring_document fleet_store packet capture_file tcp_segments \
+    tls_stream capture_whole
 # The fuzz targets' crate is a workspace of its own, and builds here what it has in common with the others.
 in-fuzz := CARGO_TARGET_DIR=target cargo
 

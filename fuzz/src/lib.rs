@@ -4,6 +4,7 @@
 //! order. libFuzzer calls them from `targets/`; `tests/seeds.rs` calls them with what is in `seeds/`.
 
 mod capture_file;
+mod capture_whole;
 mod client_hello;
 mod fleet_store;
 mod key_file;
@@ -12,8 +13,10 @@ mod proxy_protocol;
 mod ring_document;
 mod tcp_segments;
 mod ticket_open;
+mod tls_stream;
 
 pub use capture_file::capture_file;
+pub use capture_whole::capture_whole;
 pub use client_hello::client_hello;
 pub use fleet_store::fleet_store;
 pub use key_file::key_file;
@@ -22,6 +25,7 @@ pub use proxy_protocol::proxy_protocol;
 pub use ring_document::ring_document;
 pub use tcp_segments::tcp_segments;
 pub use ticket_open::ticket_open;
+pub use tls_stream::tls_stream;
 
 /// Makes a function of this crate a program: a fuzz target where cargo-fuzz builds it, and else one that calls the
 /// function with the content of each file it is given.

@@ -48,6 +48,16 @@ fn tcp_segments() {
     judge("tcp_segments", raincheck_fuzz::tcp_segments);
 }
 
+#[test]
+fn tls_stream() {
+    judge("tls_stream", raincheck_fuzz::tls_stream);
+}
+
+#[test]
+fn capture_whole() {
+    judge("capture_whole", raincheck_fuzz::capture_whole);
+}
+
 /// Each seed, and the seed with each of its bytes changed in turn.
 fn judge(target: &str, is_sound: fn(&[u8]) -> bool) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
