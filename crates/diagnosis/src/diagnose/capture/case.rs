@@ -21,8 +21,9 @@ pub(super) struct Case<'a> {
     partial: BTreeMap<u32, Vec<(Moment, Moment)>>,
     /// The connections that were seen to issue a session, each with that, in order.
     issued: Vec<(usize, usize)>,
-    /// Where each session of TLS 1.3 must have come from that nobody was seen to issue, by its place in the graph.
-    inferred: BTreeMap<usize, usize>,
+    /// Where each session of TLS 1.3 must have come from that nobody was seen to issue, by its place in the graph: a
+    /// connection, on each of its legs.
+    inferred: BTreeMap<usize, Vec<usize>>,
     pub(super) timelines: Timelines,
     /// What was offered to each server, by its number.
     offers: Vec<Offers>,
@@ -107,7 +108,8 @@ impl<'a> Case<'a> {
     }
 
     /// Where the session came from that a connection offers. Of several legs on which it was issued, the one to the same
-    /// server goes before others, and then the one from the same client.
+    /// server goes before others, then the one from the same client, and then the one that is nearest to who sealed it: a hello
+    /// comes to a balancer before it comes to a node.
     pub(super) fn origin(&self, session: usize, offering: usize) -> Option<Origin> {
         let (server, hello) = (self.record(offering).server, self.record(offering).hello?);
         let issues = self.graph.issues(&self.graph.sessions()[session]).iter().filter(|issue| issue.at <= hello);
@@ -117,16 +119,14 @@ impl<'a> Case<'a> {
             lifetime: issue.lifetime,
             is_seen: true,
         });
+        let inferred = self.inferred_origins(session);
+        let inferred = inferred.map(|(connection, at)| Origin { connection, at, lifetime: None, is_seen: false });
         let client = self.record(offering).client.ip();
         let nearness = |origin: &Origin| {
             let record = self.record(origin.connection);
-            (record.server == server, record.client.ip() == client, origin.at)
+            (record.server == server, record.client.ip() == client, record.hello, origin.at)
         };
-        issues.max_by_key(nearness).or_else(|| {
-            let connection = *self.inferred.get(&session)?;
-            let at = self.record(connection).established?;
-            Some(Origin { connection, at, lifetime: None, is_seen: false })
-        })
+        issues.max_by_key(nearness).or_else(|| inferred.max_by_key(nearness))
     }
 
     /// The connections that issued a session, with when: several where one connection was seen on several legs.
@@ -134,10 +134,14 @@ impl<'a> Case<'a> {
         let issues = self.graph.issues(&self.graph.sessions()[session]).iter();
         let mut origins = issues.map(|issue| (issue.connection, issue.at)).collect::<Vec<_>>();
         if origins.is_empty() {
-            let inferred = self.inferred.get(&session).copied();
-            origins.extend(inferred.and_then(|connection| Some((connection, self.record(connection).established?))));
+            origins.extend(self.inferred_origins(session));
         }
         origins
+    }
+
+    fn inferred_origins(&self, session: usize) -> impl Iterator<Item = (usize, Moment)> {
+        let legs = self.inferred.get(&session).map_or(&[][..], Vec::as_slice);
+        legs.iter().filter_map(|leg| Some((*leg, self.record(*leg).established?)))
     }
 
     /// The sessions that a connection was seen to issue.
@@ -171,8 +175,10 @@ impl<'a> Case<'a> {
         self.graph.connections().first().map(|record| record.start.time).unwrap_or_default()
     }
 
-    /// TLS 1.3 hides who issued a ticket. It came, as a rule, on the last connection that the client had finished before.
-    fn infer_origins(&self) -> BTreeMap<usize, usize> {
+    /// TLS 1.3 hides who issued a ticket. It came, as a rule, on the last connection that the client had finished before; from
+    /// elsewhere, if that was read, and this was not on it.
+    fn infer_origins(&self) -> BTreeMap<usize, Vec<usize>> {
+        let legs = self.legs();
         let mut inferred = BTreeMap::new();
         for (_, visits) in self.visits.iter() {
             let roams = self.roams(visits);
@@ -189,10 +195,27 @@ impl<'a> Case<'a> {
                         && !earlier.given.is_withheld()
                         && (roams || earlier.server == record.server)
                 });
-                inferred.extend(origin.map(|origin| (session, origin)));
+                let origin = origin.filter(|origin| self.issued_on(*origin).next().is_none());
+                let all = |origin| {
+                    let legs = self.record(origin).random.and_then(|random| legs.get(&random));
+                    legs.cloned().unwrap_or_else(|| vec![origin])
+                };
+                inferred.extend(origin.map(|origin| (session, all(origin))));
             }
         }
         inferred
+    }
+
+    /// The connections that were seen on several legs, by the client's random bytes.
+    fn legs(&self) -> BTreeMap<u64, Vec<usize>> {
+        let mut legs = BTreeMap::<u64, Vec<usize>>::new();
+        for (place, record) in self.records() {
+            if let Some(random) = record.random {
+                legs.entry(random).or_default().push(place);
+            }
+        }
+        legs.retain(|_, legs| legs.len() > 1);
+        legs
     }
 
     /// The session that a connection offers in TLS 1.3 and nobody was seen to issue.

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::case::Case;
 use super::listener::Listener;
 use super::refusal::{Reason, Refusal};
 use super::sentence::{Draft, clients, count, list};
 use crate::session::{Key, Offered, Record};
-use crate::{Certainty, Finding, Name, Severity};
+use crate::{Certainty, Finding, Name, Severity, Timestamp};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let between = between_servers(case);
@@ -129,24 +130,31 @@ fn behind_one_address(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Where only one node is in the capture: a client that had nothing at first comes back, each time with another ticket under
-/// a key that this node does not have, and never with one that it gave.
+/// a key that this node does not have, and never with one that it gave. TLS 1.3 hides who gave it: if not another node, then the
+/// ticket was too old, or the node refuses its own, which is the rarer thing.
 fn with_nodes_elsewhere(case: &Case<'_>) -> Vec<Finding> {
-    let foreign = case.refusals.iter().filter(|refusal| matches!(refusal.reason, Reason::ForeignKey { .. }));
-    let foreign = foreign.map(|refusal| refusal.connection).collect::<BTreeSet<_>>();
+    let foreign = case.refusals.iter().filter(|refusal| match refusal.reason {
+        Reason::ForeignKey { .. } => true,
+        Reason::SameKey => !refusal.is_seen,
+        _ => false,
+    });
+    let foreign = foreign.map(|refusal| (refusal.connection, refusal.reason)).collect::<BTreeMap<_, _>>();
     let mut visitors = BTreeMap::<(Listener, IpAddr, u32), Visitor>::new();
     if !foreign.is_empty() {
         for (place, record) in case.records().filter(|(_, record)| record.hello.is_some()) {
             let visitor = visitors.entry((case.listener(place), record.client.ip(), record.shape)).or_default();
-            visitor.comes(record, foreign.contains(&place).then_some(place));
+            visitor.comes(place, record, foreign.get(&place).copied());
         }
     }
-    let mut fresh = BTreeMap::<Listener, Vec<usize>>::new();
+    let mut fresh = BTreeMap::<Listener, (Vec<usize>, usize)>::new();
     for ((listener, ..), visitor) in visitors {
         if visitor.began_with_nothing && !visitor.resumed && visitor.foreign.len() > 1 {
-            fresh.entry(listener).or_default().extend(visitor.foreign);
+            let (refused, young) = fresh.entry(listener).or_default();
+            refused.extend(visitor.foreign);
+            *young += visitor.young;
         }
     }
-    let judged = fresh.into_iter().map(|(listener, refused)| {
+    let judged = fresh.into_iter().map(|(listener, (refused, young))| {
         let address = case.graph.servers()[listener.server as usize];
         let summary = format!(
             "{address} refuses the tickets of another node of its service: {} refused, each of a ticket that {} got \
@@ -154,7 +162,8 @@ fn with_nodes_elsewhere(case: &Case<'_>) -> Vec<Finding> {
             count(refused.len(), "offer"),
             list(clients(case, &refused)),
         );
-        let draft = Draft::new(Name::KeysNotShared, Severity::Problem, Certainty::Inferred, summary);
+        let severity = if young > 1 { Severity::Problem } else { Severity::Note };
+        let draft = Draft::new(Name::KeysNotShared, severity, Certainty::Inferred, summary);
         draft.shown_by(case, &refused).costing(case, &refused).about([address]).done()
     });
     judged.collect()
@@ -169,14 +178,26 @@ struct Visitor {
     sessions: BTreeSet<usize>,
     /// Its refused offers, each of another ticket under a key that is not the listener's.
     foreign: Vec<usize>,
+    /// How many of them were not for the ticket's age.
+    young: usize,
+    came: Option<Timestamp>,
 }
 
 impl Visitor {
-    fn comes(&mut self, record: &Record, foreign: Option<usize>) {
+    fn comes(&mut self, place: usize, record: &Record, foreign: Option<Reason>) {
         self.began_with_nothing |= self.visits == 0 && record.offered == Offered::None;
         self.visits += 1;
         self.resumed |= record.agreed.is_resumed();
+        let came = record.hello.map(|hello| hello.time);
+        let is_soon = came.zip(self.came).is_some_and(|(now, before)| now.since(before) < SHORTEST_LIFETIME);
+        self.came = came;
         let is_new = record.session().is_some_and(|session| self.sessions.insert(session));
-        self.foreign.extend(foreign.filter(|_| is_new));
+        if let Some(reason) = foreign.filter(|_| is_new) {
+            self.foreign.push(place);
+            self.young += usize::from(is_soon || reason != Reason::SameKey);
+        }
     }
 }
+
+// Lifetimes are in seconds. A ticket that the client did not have at its last visit was got since.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);

@@ -15,7 +15,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     for refusal in &case.refusals {
         let record = case.record(refusal.connection);
         let counts = match refusal.reason {
-            Reason::SameKey | Reason::KeyGone { .. } => true,
+            Reason::SameKey => refusal.is_seen, // or it is another node's, for all that TLS 1.3 shows
+            Reason::KeyGone { .. } => true,
             Reason::Forgotten { .. } | Reason::UncleanClose { .. } => forgotten.contains(&refusal.connection),
             _ => false,
         };

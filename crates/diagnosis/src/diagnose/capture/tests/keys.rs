@@ -259,6 +259,31 @@ fn one_node_is_seen_of_two() {
 }
 
 #[test]
+fn one_node_is_seen_of_two_in_tls13() {
+    let visits = |shown: bool, foreign: u8, pause: Duration| {
+        let mut scene = Scene::default();
+        for serial in 0..4 {
+            let visit = scene.visit(CLIENT, A).tls13();
+            let visit = if shown { visit.gives(&ticket(1, serial)) } else { visit.gives_hidden(2) };
+            match serial {
+                0 => visit.done(),
+                _ if foreign == 1 => visit.with(&ticket(1, 10 + serial)).resumed().done(),
+                _ => visit.with(&ticket(foreign, 10 + serial)).done(),
+            }
+            scene.wait(pause);
+        }
+        scene
+    };
+    let (soon, late) = (Duration::ZERO, Duration::from_secs(20));
+    assert_eq!(visits(true, 2, soon).problems(), ["keys-not-shared"]);
+    assert_eq!(visits(true, 2, late).problems(), ["keys-not-shared"]);
+    assert_eq!(visits(false, 2, soon).problems(), ["keys-not-shared"]);
+    let scene = visits(false, 2, late);
+    assert_eq!((scene.problems(), scene.notes()), (vec![], vec!["keys-not-shared"]), "they may be too old");
+    assert_eq!(visits(false, 1, soon).problems(), [""; 0]);
+}
+
+#[test]
 fn a_server_that_refuses_what_it_issued() {
     let mut scene = Scene::default();
     scene.visit(CLIENT, A).gives(&ticket(1, 0)).done();
@@ -337,6 +362,37 @@ fn a_fleet_that_is_seen_on_both_sides_of_its_balancer() {
     let findings = scene.findings();
     let between = findings.iter().find(|finding| finding.peers.len() == 2).expect("between two nodes");
     assert_eq!(between.peers.iter().map(|peer| peer.ip().to_string()).collect::<Vec<_>>(), [A, B]);
+}
+
+/// A balancer that keeps the client's address, seen on both its sides. The client holds the ticket it was given last; a node
+/// opens those under the keys it has, and seals under the first of them.
+fn transparent_legs(nodes: [(&str, &[u8]); 2], times: u8, tls13: bool) -> Scene {
+    let mut scene = Scene::default();
+    let mut held = None::<u8>;
+    for serial in 0..times {
+        let (node, keys) = nodes[usize::from(serial) % nodes.len()];
+        for server in ["203.0.113.2", node] {
+            let visit = scene.visit(CLIENT, server).leg(serial);
+            let visit = if tls13 { visit.tls13().gives_hidden(2) } else { visit.gives(&ticket(keys[0], serial)) };
+            match held {
+                Some(key) if keys.contains(&key) => visit.with(&ticket(key, serial - 1)).resumed().done(),
+                Some(key) => visit.with(&ticket(key, serial - 1)).done(),
+                None => visit.done(),
+            }
+        }
+        held = Some(keys[0]);
+    }
+    scene
+}
+
+#[test]
+fn a_fleet_that_is_seen_on_both_sides_of_a_transparent_balancer() {
+    for tls13 in [false, true] {
+        let problems = |nodes| transparent_legs(nodes, 8, tls13).problems();
+        assert_eq!(problems([(A, &[1]), (B, &[1])]), [""; 0], "TLS 1.3: {tls13}");
+        assert_eq!(problems([(A, &[1]), (B, &[2])]), ["keys-not-shared"], "TLS 1.3: {tls13}");
+        assert_eq!(problems([(A, &[2, 1]), (B, &[1])]), ["rotation-out-of-step"], "TLS 1.3: {tls13}");
+    }
 }
 
 #[test]
