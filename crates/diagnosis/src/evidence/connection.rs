@@ -36,8 +36,8 @@ pub struct Connection {
     pub finished: Sides<Option<Moment>>,
     /// The tickets that could be read: all of TLS 1.2, those of TLS 1.3 by a key log.
     pub tickets: Vec<NewTicket>,
-    /// What the server sent in TLS 1.3 after the client had finished, the first few: what could be decrypted only if it was no
-    /// application data.
+    /// What the server sent in TLS 1.3 after it or the client had finished, the first few: what could be decrypted only if it
+    /// was no application data.
     pub sealed: Vec<Sealed>,
     /// Whether the server accepted early data, where that could be decrypted.
     pub early_data: Option<bool>,

@@ -37,11 +37,10 @@ impl Reader {
         let direction = &mut self.directions[side];
         let sizes = Sizes::of(connection.server_hello.as_ref().map(|hello| hello.suite));
         if connection.finished.client.is_none() {
-            direction.padding = sizes.padding(length);
-            if side == Side::Client {
-                self.sealed_flight(at, length, sizes);
-            }
-            return;
+            return match side {
+                Side::Client => self.clients_flight(at, length, sizes),
+                Side::Server => self.servers_flight(at, length, sizes),
+            };
         }
         // An answer to the other's end is more likely to be an alert than 18 bytes of data are.
         let ended = connection.end[!side] != End::default();
@@ -55,15 +54,30 @@ impl Reader {
         }
     }
 
+    /// An encrypted record of a server whose client has not finished yet. Go's servers send tickets right behind their Finished.
+    fn servers_flight(&mut self, at: Moment, length: u16, sizes: Sizes) {
+        let sealed = &mut self.connection.sealed;
+        let direction = &mut self.directions.server;
+        if let Some(padding) = sizes.padding(length) {
+            direction.padding = Some(padding);
+            sealed.clear();
+        } else if direction.padding.is_some() && length > sizes.finished() && sealed.len() < MAX_SEALED {
+            sealed.push(Sealed { at, length });
+        }
+    }
+
     /// An encrypted record of a client that has not finished yet.
-    pub(super) fn sealed_flight(&mut self, at: Moment, length: u16, sizes: Sizes) {
+    fn clients_flight(&mut self, at: Moment, length: u16, sizes: Sizes) {
         let connection = &mut self.connection;
+        self.directions.client.padding = sizes.padding(length);
         let early_data = connection.client_hello.as_ref().is_some_and(|hello| hello.early_data);
         if early_data && !sizes.is_finished(length) {
             connection.application.client.add(at, length);
         } else if length >= sizes.finished() || connection.missing.client {
             // With a certificate before it, it is longer; an alert in its place is shorter.
             connection.finished.client = Some(at);
+            let Connection { application, sealed, .. } = connection;
+            sealed.iter().for_each(|early| application.server.add(early.at, early.length));
         }
     }
 

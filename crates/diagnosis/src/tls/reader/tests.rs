@@ -331,6 +331,22 @@ fn what_may_be_a_ticket_is_noted() {
 }
 
 #[test]
+fn a_ticket_right_behind_the_servers_finished_is_noted() {
+    // As Go sends it; its EncryptedExtensions are as long as Finished. Some send several messages in one record.
+    for (flight, expected) in [(&[69, 420, 97, 69, 147][..], &[147][..]), (&[69, 420, 97, 69], &[]), (&[590], &[])] {
+        let hello = client_hello13(&[extension(51, &[0; 38])]);
+        let flight = flight.iter().flat_map(|length| sealed(23, *length)).collect::<Vec<_>>();
+        let server = [handshake(&[&server_hello13(0x1302, &[])]), flight].concat();
+        let mut events = vec![send(Client, &[&handshake(&[&hello])]), send(Server, &[&server])];
+        assert_eq!(read(&events).application.server.records, 0, "the client may yet refuse the certificate");
+        events.push(send(Client, &[&sealed(23, 69)]));
+        let seen = read(&events);
+        assert_eq!(seen.sealed.iter().map(|sealed| sealed.length).collect::<Vec<_>>(), expected);
+        assert_eq!(seen.application.server.records, expected.len() as u64);
+    }
+}
+
+#[test]
 fn early_data_is_application_data() {
     let seen = read(&early_data());
     assert!(seen.client_hello.unwrap().early_data);
