@@ -56,7 +56,6 @@ fn given13(connection: &Connection) -> Given {
     let Connection { application, sealed, missing, .. } = connection;
     let (client, server) = (application.client.records, application.server.records);
     let is_read = connection.certificate.is_some() && connection.unopened == Sides::default();
-    let are_twins = |pair: &[Sealed]| pair[0].length == pair[1].length && TICKET_SIZES.contains(&pair[0].length);
     if is_read && client + server > 0 {
         return Given::No;
     }
@@ -77,15 +76,29 @@ fn is_before_client_speaks(connection: &Connection, record: &Sealed) -> bool {
     connection.application.client.first.is_none_or(|spoke| record.at <= spoke)
 }
 
-/// Whether all that the server sent in TLS 1.3 came before the client's application spoke.
-pub(super) fn has_only_early_records(connection: &Connection) -> bool {
+/// Whether the server sent nothing in TLS 1.3, after its Finished, but what may be tickets: it came before the client's
+/// application spoke, or was read, or is as alike as tickets are while the client speaks far more often.
+pub(super) fn has_only_tickets(connection: &Connection) -> bool {
     let Connection { application, sealed, tickets, .. } = connection;
     let others = if tickets.is_empty() { sealed.len() as u64 } else { 0 };
+    let are_early = || sealed.iter().all(|record| is_before_client_speaks(connection, record));
+    let are_alike = || {
+        sealed.len() > 1
+            && sealed.windows(2).all(are_twins)
+            && application.client.records > MOST_ANSWERED * application.server.records
+    };
     connection.version() >= Some(Version::TLS13)
         && !sealed.is_empty()
         && application.server.records == others
-        && sealed.iter().all(|record| is_before_client_speaks(connection, record))
+        && (!tickets.is_empty() || are_early() || are_alike())
 }
 
+/// Whether two records may be tickets of one connection.
+fn are_twins(pair: &[Sealed]) -> bool {
+    pair[0].length == pair[1].length && TICKET_SIZES.contains(&pair[0].length)
+}
+
+// A request takes a record or two.
+const MOST_ANSWERED: u64 = 2;
 // RFC 8446 §4.6.1: a record with a ticket of TLS 1.3 has 30 bytes and more around it; those with a client's certificates are long.
 const TICKET_SIZES: RangeInclusive<u16> = 60..=4096;

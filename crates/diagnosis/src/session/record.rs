@@ -1,7 +1,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
-use super::given::{Given, given, has_only_early_records};
+use super::given::{Given, given, has_only_tickets};
 use crate::evidence::{Answer, Close, CloseNotify, Connection, Description, Kind, Offer, Version};
 use crate::{Moment, Side, Sides};
 
@@ -193,9 +193,9 @@ impl Record {
         self.has(Self::TAKES_TICKETS)
     }
 
-    /// Whether all that the server sent in TLS 1.3 came before the client's application spoke, and something did.
-    pub fn has_only_early_records(&self) -> bool {
-        self.has(Self::ONLY_EARLY_RECORDS)
+    /// Whether the server sent nothing in TLS 1.3 but what may be tickets, and some of that.
+    pub fn has_only_tickets(&self) -> bool {
+        self.has(Self::ONLY_TICKETS)
     }
 
     /// Whether early data was accepted.
@@ -213,7 +213,7 @@ impl Record {
     const FALLBACK: u16 = 1 << 3;
     const OTHER_SESSION_ID: u16 = 1 << 4;
     const TAKES_TICKETS: u16 = 1 << 5;
-    const ONLY_EARLY_RECORDS: u16 = 1 << 6;
+    const ONLY_TICKETS: u16 = 1 << 6;
     const EARLY_DATA: u16 = 1 << 7;
 }
 
@@ -296,7 +296,7 @@ fn flags(connection: &Connection) -> u16 {
         (hello.is_some_and(|hello| hello.fallback), Record::FALLBACK),
         (other_id, Record::OTHER_SESSION_ID),
         (hello.is_some_and(|hello| hello.ticket.is_some() || hello.version >= Version::TLS13), Record::TAKES_TICKETS),
-        (has_only_early_records(connection), Record::ONLY_EARLY_RECORDS),
+        (has_only_tickets(connection), Record::ONLY_TICKETS),
         (connection.early_data == Some(true), Record::EARLY_DATA),
     ]
     .into_iter()

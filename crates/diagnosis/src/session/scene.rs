@@ -62,6 +62,7 @@ impl Scene {
             lifetime: Duration::from_secs(3600),
             resumed: false,
             says: (100, 200),
+            speaks_first: false,
             ends: Ends::Clean,
             suite: 0xc02f,
             fallback: false,
@@ -98,6 +99,7 @@ pub(crate) struct Visit<'a> {
     lifetime: Duration,
     resumed: bool,
     says: (u64, u64),
+    speaks_first: bool,
     ends: Ends,
     suite: u16,
     fallback: bool,
@@ -202,6 +204,12 @@ impl Visit<'_> {
         self
     }
 
+    /// The client has spoken before hidden tickets come.
+    pub(crate) fn speaks_first(mut self) -> Self {
+        self.speaks_first = true;
+        self
+    }
+
     pub(crate) fn ends(mut self, how: Ends) -> Self {
         self.ends = how;
         self
@@ -213,12 +221,17 @@ impl Visit<'_> {
         let at = self.scene.moment();
         self.connection.finished.server = Some(at);
         self.connection.finished.client = Some(self.scene.moment());
+        let (client, server) = self.says;
+        if self.speaks_first {
+            self.connection.application.client = self.application(client, 0);
+        }
         if self.version >= Version::TLS13 {
             let sealed = (0..self.hidden_tickets).map(|_| Sealed { at: self.scene.moment(), length: 250 });
             self.connection.sealed = sealed.collect();
         }
-        let (client, server) = self.says;
-        self.connection.application.client = self.application(client, 0);
+        if !self.speaks_first {
+            self.connection.application.client = self.application(client, 0);
+        }
         self.connection.application.server = self.application(server, self.hidden_tickets);
         let how = self.ends;
         self.end(how);

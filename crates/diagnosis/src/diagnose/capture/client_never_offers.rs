@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::closed_before_tickets::left_before_tickets;
 use super::sentence::{Draft, count};
+use super::write_only_data_lost::loses_data;
 use crate::evidence::Version;
 use crate::session::{Given, Offered, Record};
 use crate::{Certainty, Finding, Name, Severity};
@@ -53,9 +54,11 @@ fn missed(case: &Case<'_>, visits: &[usize]) -> Vec<(usize, Given)> {
     missed
 }
 
-/// TLS 1.3 tickets come after the handshake. Who leaves without a word may not have waited for them.
+/// TLS 1.3 tickets come after the handshake. Who leaves without a word may not have waited for them, and who only writes does
+/// not read them.
 fn may_have_read_tickets(record: &Record) -> bool {
-    record.version < Some(Version::TLS13) || (record.records.client > 0 && !left_before_tickets(record))
+    record.version < Some(Version::TLS13)
+        || (record.records.client > 0 && !left_before_tickets(record) && !loses_data(record))
 }
 
 const FEWEST: usize = 2;

@@ -41,7 +41,7 @@ pub(super) fn left_before_tickets(record: &Record) -> bool {
         && record.established.is_some()
         && record.client_ended.is_some()
         && !record.is_partial()
-        && (record.records.server == 0 || (record.records.client == 0 && record.has_only_early_records()))
+        && (record.records.server == 0 || (record.records.client == 0 && record.has_only_tickets()))
 }
 
 /// The connections that a client left so, if it always does.

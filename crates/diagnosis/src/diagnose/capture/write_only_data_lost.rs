@@ -32,13 +32,13 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     vec![data.done(), eager.done()]
 }
 
-/// Whether the server said nothing but what may be tickets, ahead of the client's data, and the client reset the connection.
-fn loses_data(record: &Record) -> bool {
+/// Whether the server said nothing but what may be tickets, and the client wrote and reset the connection.
+pub(super) fn loses_data(record: &Record) -> bool {
     record.version >= Some(Version::TLS13)
         && record.established.is_some()
         && !record.is_partial()
         && record.close.client == Close::Reset
-        && record.has_only_early_records()
+        && record.has_only_tickets()
         && record.records.client >= FEWEST_RECORDS
 }
 

@@ -81,6 +81,25 @@ fn a_client_that_only_writes() {
 }
 
 #[test]
+fn a_client_that_writes_before_the_tickets_come() {
+    for (bytes, expected) in [(400_000, &["write-only-data-lost"][..]), (48_000, &[])] {
+        let mut scene = Scene::default();
+        let visit = scene.visit(CLIENT, SERVER).tls13().gives_hidden(2).speaks_first();
+        visit.says(bytes, 0).ends(Ends::Reset).done();
+        assert_eq!(scene.problems(), expected, "{bytes} bytes: a few requests may have as many answers of one size");
+    }
+}
+
+#[test]
+fn who_only_writes_and_resets_has_read_no_tickets() {
+    let mut scene = Scene::default();
+    for _ in 0..4 {
+        scene.visit(CLIENT, SERVER).tls13().gives_hidden(2).says(60_000, 0).ends(Ends::Reset).done();
+    }
+    assert_eq!(scene.problems(), ["write-only-data-lost"], "and could not offer one");
+}
+
+#[test]
 fn clients_that_lose_nothing() {
     for (hidden, says, ends) in [
         (2, (60_000, 0), Ends::Clean),
