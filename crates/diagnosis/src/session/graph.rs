@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::key::{Key, keys};
-use super::sessions::{Issued, Sample};
+use super::sessions::{Issued, Records, Sample};
 use super::{Issue, Offer, Offered, Record, Session, Sessions, Speech, Verdict};
 use crate::Moment;
 use crate::evidence::{KeyName, Kind};
@@ -11,7 +11,7 @@ use crate::evidence::{KeyName, Kind};
 /// The connections of a capture, and the sessions between them.
 #[derive(Debug)]
 pub struct Graph {
-    connections: Vec<Record>,
+    connections: Records,
     sessions: Vec<Session>,
     /// Of each session in turn, in order of time; and so are the offers.
     issues: Vec<Issue>,
@@ -51,7 +51,7 @@ impl Graph {
     }
 
     /// The connections, in order of start.
-    pub fn connections(&self) -> &[Record] {
+    pub fn connections(&self) -> &[Box<Record>] {
         &self.connections
     }
 
@@ -119,7 +119,7 @@ impl Graph {
 
 /// Those of the connections without TLS that are of interest: something else, or nothing, said to who speaks TLS, and nothing
 /// said to a port, closed perhaps, of a machine that does. Plain HTTP to who speaks nothing else is not.
-fn concerned(records: &[Record], without_tls: Vec<Record>, servers: &[SocketAddr]) -> Vec<Record> {
+fn concerned(records: &[Box<Record>], without_tls: Records, servers: &[SocketAddr]) -> Records {
     let speaks = records.iter().filter(|record| record.version.is_some() || record.kind != Kind::Aborted);
     let speaking = speaks.map(|record| record.server).collect::<BTreeSet<_>>();
     let machines = speaking.iter().map(|server| servers[*server as usize].ip()).collect::<BTreeSet<_>>();
@@ -129,12 +129,12 @@ fn concerned(records: &[Record], without_tls: Vec<Record>, servers: &[SocketAddr
         let is_silent = !plain.contains(&record.server) && machines.contains(&servers[record.server as usize].ip());
         speaking.contains(&record.server) || is_silent
     };
-    without_tls.into_iter().filter(concerns).collect()
+    without_tls.into_iter().filter(|record| concerns(record)).collect()
 }
 
 /// Puts records in order of start, and says where each is now.
-fn sort(records: &mut Vec<Record>) -> Vec<u32> {
-    let mut order = (0..).zip(records.drain(..)).collect::<Vec<(u32, Record)>>();
+fn sort(records: &mut Records) -> Vec<u32> {
+    let mut order = (0..).zip(records.drain(..)).collect::<Vec<(u32, Box<Record>)>>();
     order.sort_by_key(|(_, record)| record.start);
     let mut places = vec![0; order.len()];
     for (place, (before, record)) in (0..).zip(order) {
@@ -145,7 +145,7 @@ fn sort(records: &mut Vec<Record>) -> Vec<u32> {
 }
 
 /// The key names of all tickets, each ticket once.
-fn distinct_tickets<'a>(records: &'a [Record], issued: &'a [Issued]) -> impl Iterator<Item = u32> + 'a {
+fn distinct_tickets<'a>(records: &'a [Box<Record>], issued: &'a [Issued]) -> impl Iterator<Item = u32> + 'a {
     let offered = records.iter().filter(|record| !record.offers_handle());
     let offered = offered.filter_map(|record| Some((record.session?, record.offered_key_name?)));
     let issued = issued.iter().filter_map(|issued| Some((issued.session, issued.key_name?)));
@@ -154,7 +154,7 @@ fn distinct_tickets<'a>(records: &'a [Record], issued: &'a [Issued]) -> impl Ite
 }
 
 /// Ties connections together by what they issued and offered, and decides which session IDs were offers.
-fn tie(records: &mut [Record], issued: &[Issued], keys: &[Key]) -> (Vec<Session>, Vec<Issue>, Vec<Offer>) {
+fn tie(records: &mut [Box<Record>], issued: &[Issued], keys: &[Key]) -> (Vec<Session>, Vec<Issue>, Vec<Offer>) {
     let issues = issued.iter().map(|issued| {
         let issue = Issue { at: issued.at, connection: issued.record as usize, lifetime: issued.lifetime };
         Tied { session: issued.session, key_name: issued.key_name, at: issued.at, event: Event::Issue(issue) }

@@ -11,19 +11,23 @@ use crate::evidence::{Connection, KeyName, Kind, Version};
 /// Collects connections as they end.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Records,
     pub(super) issued: Vec<Issued>,
     pub(super) servers: Interned<SocketAddr>,
     pub(super) server_names: Interned<Box<str>>,
     pub(super) key_names: Interned<KeyName>,
     /// Connections on which no TLS was seen, until it is known whether their servers speak it.
-    pub(super) without_tls: Vec<Record>,
+    pub(super) without_tls: Records,
     /// How many more there were.
     pub(super) not_kept: u64,
     /// The first ticket under each of the first few keys of each server.
     pub(super) samples: Vec<Sample>,
     sampled: BTreeMap<u32, Vec<u32>>,
 }
+
+/// Each in a place of its own: more of them need no copy of all, nor does their order, and at the end of a capture each takes the
+/// room of the connection it is made of.
+pub(super) type Records = Vec<Box<Record>>;
 
 /// A ticket that a server issued, or resumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +52,7 @@ pub(super) struct Issued {
 impl Sessions {
     /// Takes a connection that is over.
     pub fn add(&mut self, connection: &Connection) {
-        let mut record = Record::of(connection);
+        let mut record = Box::new(Record::of(connection));
         record.server = self.servers.number(connection.server);
         if record.speech != Speech::Tls {
             return self.keep_without_tls(record);
@@ -107,7 +111,7 @@ impl Sessions {
         }
     }
 
-    fn keep_without_tls(&mut self, record: Record) {
+    fn keep_without_tls(&mut self, record: Box<Record>) {
         if self.without_tls.len() < MAX_WITHOUT_TLS {
             self.without_tls.push(record);
         } else {

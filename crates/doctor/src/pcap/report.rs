@@ -38,7 +38,8 @@ impl Incident {
     }
 
     fn verdict(&self) -> Verdict {
-        let all = self.graph.connections().iter().map(handshakes).fold(Handshakes::default(), Handshakes::with);
+        let each = self.graph.connections().iter().map(|record| handshakes(record));
+        let all = each.fold(Handshakes::default(), Handshakes::with);
         let others = self.graph.connections().len() as u64 - all.total();
         let problems = self.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         let mut text = match all.total() {

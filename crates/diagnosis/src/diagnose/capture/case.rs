@@ -90,7 +90,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = (usize, &'a Record)> {
-        self.graph.connections().iter().enumerate()
+        self.graph.connections().iter().map(|record| &**record).enumerate()
     }
 
     /// The connections of each client, by its address, to each server, in order of start.
