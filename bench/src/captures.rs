@@ -3,7 +3,7 @@
 mod file;
 mod frame;
 pub(crate) mod make;
-pub(crate) mod read;
+mod read;
 mod template;
 mod tshark;
 
@@ -11,6 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -19,7 +21,7 @@ use crate::case::Captures;
 use crate::costs::{Costs, Ratio};
 use crate::error::Error;
 use crate::measure::{Spent, run};
-use crate::product::{first_line, in_path};
+use crate::product::{Installed, Product, first_line, in_path};
 
 /// How much is read, and how often.
 #[derive(Copy, Clone)]
@@ -35,7 +37,7 @@ pub(crate) struct Scale {
 /// Who reads a capture.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Who {
-    /// raincheck.
+    /// `raincheck doctor pcap --json`.
     Raincheck,
     /// `tshark -T fields`.
     Tshark,
@@ -55,12 +57,17 @@ pub(crate) struct CapturesRow {
 }
 
 /// Has both read in turns, from the page cache, on one core.
-pub(crate) async fn measure(case: Captures, scale: Scale) -> Result<CapturesRow, Error> {
+pub(crate) async fn measure(case: Captures, products: &[Installed], scale: Scale) -> Result<CapturesRow, Error> {
+    let raincheck = products.iter().find(|installed| installed.product == Product::Raincheck);
+    let raincheck = raincheck.ok_or(Error::NothingReads)?;
     let site = directory()?;
     let (alone_at, both_at) = (site.path().join("alone.pcap"), site.path().join("both.pcap"));
     let (alone, both) = case.least(scale);
     let alone = make(&alone_at, case.mix(), alone, SEED)?;
     let both = make(&both_at, case.mix(), both, SEED)?;
+    for (at, made) in [(&alone_at, &alone), (&both_at, &both)] {
+        check(raincheck, at, made)?;
+    }
     eprintln!("{case}: {alone}; beside tshark {both}");
     let tshark = version_of_tshark();
     if tshark.is_none() {
@@ -68,16 +75,16 @@ pub(crate) async fn measure(case: Captures, scale: Scale) -> Result<CapturesRow,
     }
     let mut row = CapturesRow { case, tshark, alone, both, spent: Vec::new(), costs: Costs::none() };
     for round in 1..=scale.rounds {
-        let spent = run(&mut raincheck(&alone_at)?, scale.core).await?;
+        let spent = run(&mut doctor(raincheck, &alone_at), scale.core, DOCTOR_FINE).await?;
         eprintln!("{case} {round}/{}  alone      {}", scale.rounds, describe(&spent, &alone));
         row.spent.push(spent);
         for who in [Who::Raincheck, Who::Tshark] {
-            let mut command = match who {
-                Who::Raincheck => raincheck(&both_at)?,
-                Who::Tshark if row.tshark.is_some() => tshark::command(&both_at),
+            let (mut command, fine) = match who {
+                Who::Raincheck => (doctor(raincheck, &both_at), DOCTOR_FINE),
+                Who::Tshark if row.tshark.is_some() => (tshark::command(&both_at), TSHARK_FINE),
                 Who::Tshark => continue,
             };
-            let spent = run(&mut command, scale.core).await?;
+            let spent = run(&mut command, scale.core, fine).await?;
             eprintln!("{case} {round}/{}  {who:<9}  {}", scale.rounds, describe(&spent, &both));
             row.costs.add(who, spent.cpu.as_secs_f64() / both.gigabytes());
         }
@@ -178,10 +185,25 @@ fn describe(spent: &Spent, made: &Made) -> String {
     format!("{cpu:7.3} s of CPU time, {rate:.3} GB/s; {elapsed:.3} s in all; {memory:.1} MB of memory")
 }
 
-fn raincheck(capture: &Path) -> Result<Command, Error> {
-    let mut command = Command::new(std::env::current_exe().map_err(Error::system("find this program"))?);
-    command.arg("read").arg(capture);
-    Ok(command)
+fn doctor(raincheck: &Installed, capture: &Path) -> Command {
+    let mut command = Command::new(&raincheck.path);
+    command.args(["doctor", "pcap", "--json"]).arg(capture);
+    command
+}
+
+/// Has it say what it reads: a figure counts if that is all there is.
+fn check(raincheck: &Installed, capture: &Path, made: &Made) -> Result<(), Error> {
+    let output = doctor(raincheck, capture).stderr(Stdio::null()).output();
+    let output = output.map_err(Error::system(format!("start {}", raincheck.path.display())))?;
+    let report = serde_json::from_slice::<Report>(&output.stdout).ok();
+    let found = report.map_or(0, |report| report.connections.len() as u64);
+    if found == made.connections { Ok(()) } else { Err(Error::Misread { found, made: made.connections }) }
+}
+
+/// What `doctor pcap --json` prints, as far as it is looked at.
+#[derive(Deserialize)]
+struct Report {
+    connections: Vec<IgnoredAny>,
 }
 
 /// `None` where it is not installed.
@@ -206,3 +228,6 @@ const HANDSHAKES: u64 = 200_000;
 /// How many connections are open at once.
 const OPEN: u64 = 100_000;
 const MB: f64 = 1e6;
+/// The exit statuses of who has read all: raincheck says by 1 that it found something.
+const DOCTOR_FINE: &[i32] = &[0, 1];
+const TSHARK_FINE: &[i32] = &[0];

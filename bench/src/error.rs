@@ -39,6 +39,12 @@ pub(crate) enum Error {
     #[error("{program} failed: {status}")]
     Failed { program: String, status: ExitStatus },
 
+    #[error("captures are read by raincheck, which is not there, or left out by --only")]
+    NothingReads,
+
+    #[error("raincheck reads {found} connections, and {made} were made: the figures would mean something else")]
+    Misread { found: u64, made: u64 },
+
     #[error("{} is no capture whose connections can be copied", file.display())]
     Template { file: PathBuf },
 

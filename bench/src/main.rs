@@ -28,7 +28,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::captures::make::Make;
-use crate::captures::read::Read;
 use crate::case::{Case, Choice};
 use crate::checks::backends::Backends;
 use crate::error::Error;
@@ -36,10 +35,6 @@ use crate::machine::Cores;
 use crate::product::{Installed, Product, Site};
 use crate::report::{Report, Row};
 use crate::sample::{Scale, sample};
-
-// raincheck's, since what reads captures is in this program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Compare the CPU time and memory of TLS terminators, side by side.
 #[derive(Parser)]
@@ -109,9 +104,6 @@ enum Part {
     Backends(Backends),
     /// Make a capture as large as you like from real ones
     Capture(Make),
-    /// Count the handshakes in a capture, as raincheck reads it
-    #[command(hide = true)]
-    Read(Read),
 }
 
 fn main() -> ExitCode {
@@ -119,7 +111,6 @@ fn main() -> ExitCode {
     let done = match &args.part {
         Some(Part::Backends(backends)) => backends.run().map(|()| String::new()),
         Some(Part::Capture(make)) => make.run(),
-        Some(Part::Read(read)) => read.run(),
         None => bench(&args),
     };
     match done {
@@ -177,7 +168,7 @@ async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Repo
         match choice {
             Choice::Terminator(case) => rows.push(measure(case, &products, &site, args.rounds, &scale).await?),
             Choice::Checks(case) => checks.push(checks::measure(case, &products, &site, check_scale).await?),
-            Choice::Captures(case) => captures.push(captures::measure(case, capture_scale).await?),
+            Choice::Captures(case) => captures.push(captures::measure(case, &products, capture_scale).await?),
         }
     }
     let (rounds, window, check_window) = (args.rounds, args.seconds, args.check_seconds);

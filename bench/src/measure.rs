@@ -72,11 +72,11 @@ pub(crate) struct Spent {
     pub(crate) memory: u64,
 }
 
-/// Runs a program on `core` to its end, its output unseen.
+/// Runs a program on `core` to its end, its output unseen; any exit status but those in `fine` is an error.
 ///
 /// The kernel keeps the CPU time of who has ended until it is waited for, but not the memory: so that is looked at all the
 /// while.
-pub(crate) async fn run(command: &mut Command, core: usize) -> Result<Spent, Error> {
+pub(crate) async fn run(command: &mut Command, core: usize, fine: &[i32]) -> Result<Spent, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let program = command.get_program().display().to_string();
     let begun = Instant::now();
@@ -95,7 +95,8 @@ pub(crate) async fn run(command: &mut Command, core: usize) -> Result<Spent, Err
         sleep(BETWEEN_LOOKS).await;
     }
     let status = running.0.wait().map_err(Error::system(format!("wait for {program}")))?;
-    if status.success() { Ok(spent) } else { Err(Error::Failed { program, status }) }
+    let is_fine = status.code().is_some_and(|code| fine.contains(&code));
+    if is_fine { Ok(spent) } else { Err(Error::Failed { program, status }) }
 }
 
 /// A program that does not outlive who waits for it.
@@ -206,11 +207,14 @@ mod tests {
     fn what_a_program_spent() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let core = crate::machine::Cores::choose().unwrap().server;
-        let run = |script: &str| runtime.block_on(run(Command::new("sh").args(["-c", script]), core));
+        let run = |script: &str| runtime.block_on(run(Command::new("sh").args(["-c", script]), core, &[0, 1]));
         let idle = run("sleep 0.1").unwrap();
         let busy = run("n=0; while [ $n -lt 200000 ]; do n=$((n + 1)); done").unwrap();
         assert!(idle.elapsed >= Duration::from_millis(100) && idle.cpu < busy.cpu / 4, "{idle:?}, {busy:?}");
         assert!(busy.elapsed >= busy.cpu && busy.memory > 100_000, "{busy:?}");
-        assert!(matches!(run("exit 3"), Err(Error::Failed { .. })));
+        assert!(run("exit 1").is_ok());
+        for fails in ["exit 3", "kill -9 $$"] {
+            assert!(matches!(run(fails), Err(Error::Failed { .. })), "{fails}");
+        }
     }
 }

@@ -2,13 +2,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::IpAddr;
 
-use raincheck_diagnosis::evidence::{Close, Connection, Offer};
+use raincheck_diagnosis::evidence::{Close, Connection, Kind, Offer};
 use raincheck_tests::program::run;
 use raincheck_tests::require;
 use tempfile::TempDir;
 
 use super::*;
-use crate::captures::read::{self, Tally};
+use crate::captures::read;
 use crate::captures::tshark;
 
 const MIXES: [Mix; 3] = [Mix::Handshakes, Mix::Data, Mix::Open];
@@ -30,6 +30,32 @@ impl Small {
 
     fn connections(&self) -> Vec<Connection> {
         read::connections(&self.path).unwrap()
+    }
+}
+
+/// How many handshakes of each kind there were.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    connections: u64,
+    client_hellos: u64,
+    full: u64,
+    session_id: u64,
+    ticket: u64,
+    psk: u64,
+    other: u64,
+}
+
+impl Tally {
+    fn add(&mut self, connection: &Connection) {
+        self.connections += 1;
+        self.client_hellos += u64::from(connection.client_hello.is_some()) + u64::from(connection.retry.is_some());
+        *match connection.kind() {
+            Kind::Full => &mut self.full,
+            Kind::ResumedSessionId => &mut self.session_id,
+            Kind::ResumedTicket => &mut self.ticket,
+            Kind::ResumedPsk => &mut self.psk,
+            Kind::Aborted | Kind::Unknown => &mut self.other,
+        } += 1;
     }
 }
 
