@@ -6,7 +6,7 @@ use super::key::{Key, keys};
 use super::sessions::{Issued, Records, Sample};
 use super::{Issue, Offer, Offered, Record, Session, Sessions, Speech, Verdict};
 use crate::Moment;
-use crate::evidence::{KeyName, Kind};
+use crate::evidence::{Ja4, KeyName, Kind};
 
 /// The connections of a capture, and the sessions between them.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub struct Graph {
     offers: Vec<Offer>,
     servers: Vec<SocketAddr>,
     server_names: Vec<Box<str>>,
+    ja4s: Vec<Ja4>,
     key_names: Vec<KeyName>,
     without_tls: u64,
     samples: Vec<Sample>,
@@ -30,6 +31,7 @@ impl Graph {
             mut issued,
             servers,
             server_names,
+            ja4s,
             key_names,
             without_tls,
             not_kept,
@@ -46,8 +48,8 @@ impl Graph {
         issued.iter_mut().for_each(|issued| issued.record = places[issued.record as usize]);
         let keys = keys(&key_names, distinct_tickets(&connections, &issued));
         let (sessions, issues, offers) = tie(&mut connections, &issued, &keys);
-        let server_names = server_names.into_values();
-        Self { connections, sessions, issues, offers, servers, server_names, key_names, without_tls, samples }
+        let (server_names, ja4s) = (server_names.into_values(), ja4s.into_values());
+        Self { connections, sessions, issues, offers, servers, server_names, ja4s, key_names, without_tls, samples }
     }
 
     /// The connections, in order of start.
@@ -104,6 +106,11 @@ impl Graph {
     /// The name of the server that a client asked for.
     pub fn server_name(&self, record: &Record) -> Option<&str> {
         record.server_name.map(|name| &*self.server_names[name as usize])
+    }
+
+    /// The fingerprint of the client's ClientHello.
+    pub fn ja4(&self, record: &Record) -> Option<Ja4> {
+        record.ja4.map(|ja4| self.ja4s[ja4 as usize])
     }
 
     /// The name of the key that the offered ticket is sealed under.

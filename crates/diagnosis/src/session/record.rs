@@ -14,6 +14,8 @@ pub struct Record {
     pub server: u32,
     /// The name of the server that the client asked for, by number.
     pub server_name: Option<u32>,
+    /// The client's fingerprint, by number.
+    pub ja4: Option<u32>,
     /// What of the ClientHello tells one client from another: the same software with the same settings has the same.
     pub shape: u32,
     /// The client's random bytes, of which a connection seen on two legs has the same on both.
@@ -106,6 +108,7 @@ impl Record {
             client: connection.client,
             server: 0,
             server_name: None,
+            ja4: None,
             shape: hello.map_or(0, |hello| {
                 let mut hasher = DefaultHasher::new();
                 (hello.version, &hello.suites, hello.extended_master_secret).hash(&mut hasher);

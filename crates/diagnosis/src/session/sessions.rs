@@ -6,7 +6,7 @@ use super::interned::Interned;
 use super::record::{LONGEST_HANDLE, digest, is_handle, offered_session};
 use super::{Graph, Offered, Record, Speech};
 use crate::Moment;
-use crate::evidence::{Connection, KeyName, Kind, Version};
+use crate::evidence::{Connection, Ja4, KeyName, Kind, Version};
 
 /// Collects connections as they end.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub struct Sessions {
     pub(super) issued: Vec<Issued>,
     pub(super) servers: Interned<SocketAddr>,
     pub(super) server_names: Interned<Box<str>>,
+    pub(super) ja4s: Interned<Ja4>,
     pub(super) key_names: Interned<KeyName>,
     /// Connections on which no TLS was seen, until it is known whether their servers speak it.
     pub(super) without_tls: Records,
@@ -60,6 +61,7 @@ impl Sessions {
         let hello = connection.client_hello.as_deref();
         record.server_name =
             hello.and_then(|hello| hello.server_name.clone()).map(|name| self.server_names.number(name));
+        record.ja4 = hello.map(|hello| self.ja4s.number(hello.ja4));
         record.offered_key_name = match record.offered {
             Offered::Ticket | Offered::Psk => self.key_name(offered_session(connection)),
             _ => None,

@@ -1,7 +1,7 @@
 use super::Offered;
 use super::record::Record;
 use super::scene::{Ends, Scene, ticket};
-use crate::evidence::{Answer, Close, Kind, Version};
+use crate::evidence::{Answer, Close, Ja4, Kind, Version};
 
 const CLIENT: &str = "192.0.2.1";
 const SERVER: &str = "198.51.100.1";
@@ -98,11 +98,31 @@ fn a_ticket_of_each_key_is_kept() {
 }
 
 #[test]
+fn clients_have_the_fingerprints_of_their_hellos() {
+    let mut scene = Scene::default();
+    for _ in 0..3 {
+        scene.visit(CLIENT, SERVER).done();
+    }
+    let (one, other) = (Ja4::new("t13d1516h2_8daaf6152771_e5627efa2ab1"), Ja4::default());
+    let mut sessions = super::Sessions::default();
+    for (connection, ja4) in scene.connections().iter().zip([one, other, one]) {
+        let mut connection = connection.clone();
+        connection.client_hello.as_mut().expect("a hello").ja4 = ja4;
+        sessions.add(&connection);
+    }
+    let graph = sessions.into_graph();
+    let seen = (0..3).map(|place| graph.verdict(place).ja4).collect::<Vec<_>>();
+    assert_eq!(seen, [Some(one), Some(other), Some(one)]);
+    assert_eq!(graph.connections()[0].ja4, graph.connections()[2].ja4, "kept once");
+}
+
+#[test]
 fn what_was_not_seen_is_unknown() {
     let mut scene = Scene::default();
     scene.visit(CLIENT, SERVER).half_seen();
     let graph = scene.graph();
     let verdict = graph.verdict(0);
+    assert_eq!(verdict.ja4, None);
     assert_eq!((verdict.kind, verdict.offered), (Kind::Unknown, Offered::Unknown));
     assert_eq!((verdict.refused, verdict.renewed_inline), (Answer::Unknown, Answer::Unknown));
 }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Graph, Offered, Record};
-use crate::evidence::{Answer, Close, Description, KeyName, Kind, Version};
+use crate::evidence::{Answer, Close, Description, Ja4, KeyName, Kind, Version};
 use crate::{Moment, Side, Sides};
 
 /// What is to be said of a connection; `doctor pcap --json` has a list of these.
@@ -18,6 +18,8 @@ pub struct Verdict<'a> {
     pub version: Option<Version>,
     /// The name of the server that the client asked for.
     pub server_name: Option<&'a str>,
+    /// The fingerprint of the client's ClientHello.
+    pub ja4: Option<Ja4>,
     /// What was offered.
     pub offered: Offered,
     /// How the handshake went.
@@ -42,6 +44,7 @@ impl<'a> Verdict<'a> {
             start: record.start,
             version: record.version,
             server_name: graph.server_name(record),
+            ja4: graph.ja4(record),
             offered: record.offered,
             kind: record.kind,
             refused: record.refused(),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use raincheck_diagnosis::evidence::{Answer, Close, Kind};
+use raincheck_diagnosis::evidence::{Answer, Close, Ja4, Kind};
 use raincheck_diagnosis::session::{Offered, Verdict};
 use raincheck_diagnosis::{Side, Sides, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -67,12 +67,13 @@ struct Line<'a> {
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { verdict, first } = self;
-        let mut map = serializer.serialize_map(Some(12))?;
+        let mut map = serializer.serialize_map(Some(13))?;
         map.serialize_entry("client", &verdict.client)?;
         map.serialize_entry("server", &verdict.server)?;
         map.serialize_entry("start", &seconds(verdict.start.time, *first))?;
         map.serialize_entry("version", &verdict.version.map(|version| version.to_string()))?;
         map.serialize_entry("sni", &verdict.server_name)?;
+        map.serialize_entry("ja4", &verdict.ja4.as_ref().map(Ja4::as_str))?;
         map.serialize_entry("offered", offered(verdict.offered))?;
         map.serialize_entry("kind", kind(verdict.kind))?;
         map.serialize_entry("refused", &answer(verdict.refused))?;
