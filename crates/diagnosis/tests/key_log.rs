@@ -285,6 +285,8 @@ fn what_does_not_open_is_told_by_its_size() {
     assert_eq!((seen.kind(), seen.tickets.len()), (Kind::Full, 2));
     // With none, as without a log; though it waits, within bounds, where they might have come.
     assert_eq!(read(""), *wire.live.connection());
+    let [none, recorded] = [Reader::new(opening()), Reader::with_key_log(opening(), KeyLog::recorded())];
+    assert_eq!(recorded.memory(), none.memory());
     let mut reader = Reader::with_key_log(opening(), KeyLog::growing());
     for (at, (side, bytes)) in wire.sent.iter().enumerate() {
         reader.data(*side, moment(at), bytes);

@@ -66,6 +66,11 @@ impl KeyLog {
         self.grows
     }
 
+    /// Whether there is a secret of any connection that begins now, or one may come.
+    pub(super) fn may_know(&self) -> bool {
+        self.grows || self.connections() > 0
+    }
+
     /// Whether there is a secret of the connection with that client random.
     pub(super) fn knows(&self, client_random: &[u8; 32]) -> bool {
         self.lock().connections.contains_key(client_random)

@@ -34,9 +34,11 @@ impl Reader {
         Self { connection: Connection::new(client, server, at, from_the_start), directions, swapped: false, keys: None }
     }
 
-    /// A reader that opens what is encrypted with the secrets of `log`, where it has them.
+    /// A reader that opens what is encrypted with the secrets of `log`, where it has them, or may come to have them.
     pub fn with_key_log(opening: Opening, log: KeyLog) -> Self {
-        Self { keys: Some(Box::new(Keys::new(log))), ..Self::new(opening) }
+        // Of most captures nobody has secrets, and then a reader would be half as large again for nothing.
+        let keys = log.may_know().then(|| Box::new(Keys::new(log)));
+        Self { keys, ..Self::new(opening) }
     }
 
     /// What was seen up to now, but for records whose secrets may still come.
