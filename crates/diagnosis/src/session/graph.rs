@@ -162,17 +162,21 @@ fn distinct_tickets<'a>(records: &'a [Box<Record>], issued: &'a [Issued]) -> imp
 
 /// Ties connections together by what they issued and offered, and decides which session IDs were offers.
 fn tie(records: &mut [Box<Record>], issued: &[Issued], keys: &[Key]) -> (Vec<Session>, Vec<Issue>, Vec<Offer>) {
-    let issues = issued.iter().map(|issued| {
-        let issue = Issue { at: issued.at, connection: issued.record as usize, lifetime: issued.lifetime };
-        Tied { session: issued.session, key_name: issued.key_name, at: issued.at, event: Event::Issue(issue) }
+    let issues = (0..).zip(issued).map(|(place, issued)| Tied {
+        session: issued.session,
+        key_name: issued.key_name,
+        at: issued.at,
+        event: Event::Issue(place),
     });
-    let offers = records.iter().enumerate().filter_map(|(connection, record)| {
+    let offers = (0..).zip(records.iter()).filter_map(|(connection, record)| {
         let (session, at) = record.session.zip(record.hello)?;
         let key_name = record.offered_key_name.filter(|_| !record.offers_handle());
-        Some(Tied { session, key_name, at, event: Event::Offer(Offer { at, connection }) })
+        Some(Tied { session, key_name, at, event: Event::Offer(connection) })
     });
-    let mut all = issues.chain(offers).collect::<Vec<_>>();
-    all.sort_by_key(|tied| (tied.session, tied.at));
+    // There may be millions of them: they have room at once, and are put in order where they are.
+    let mut all = Vec::with_capacity(issued.len() + records.len());
+    all.extend(issues.chain(offers));
+    all.sort_unstable_by_key(|tied| (tied.session, tied.at, tied.event));
 
     let (mut sessions, mut issues, mut offers) = (Vec::new(), Vec::new(), Vec::new());
     for history in all.chunk_by(|one, other| one.session == other.session) {
@@ -181,12 +185,14 @@ fn tie(records: &mut [Box<Record>], issued: &[Issued], keys: &[Key]) -> (Vec<Ses
         let mut is_known = false;
         for tied in history {
             match tied.event {
-                Event::Issue(issue) => {
+                Event::Issue(place) => {
+                    let Issued { at, record, lifetime, .. } = issued[place as usize];
                     is_known = true;
-                    issues.push(issue);
+                    issues.push(Issue { at, connection: record as usize, lifetime });
                 }
-                Event::Offer(offer) => {
-                    let record = &mut records[offer.connection];
+                Event::Offer(connection) => {
+                    let connection = connection as usize;
+                    let record = &mut records[connection];
                     is_known |= record.agreed == Kind::ResumedSessionId;
                     if record.offered == Offered::SessionId && !is_known {
                         record.offered = Offered::None;
@@ -194,7 +200,7 @@ fn tie(records: &mut [Box<Record>], issued: &[Issued], keys: &[Key]) -> (Vec<Ses
                         continue;
                     }
                     record.session = Some(number);
-                    offers.push(offer);
+                    offers.push(Offer { at: tied.at, connection });
                 }
             }
         }
@@ -214,9 +220,11 @@ struct Tied {
     event: Event,
 }
 
+/// Where it is among what was issued, or which connection it is: of one moment, issues come first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Issue(Issue),
-    Offer(Offer),
+    Issue(u32),
+    Offer(u32),
 }
 
 fn range(start: usize, end: usize) -> Range<u32> {
