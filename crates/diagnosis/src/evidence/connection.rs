@@ -53,6 +53,8 @@ pub struct Connection {
     pub end: Sides<End>,
     /// Whether bytes of a side are missing.
     pub missing: Sides<bool>,
+    /// Whether a side reset the connection in the middle of a record.
+    pub cut: Sides<bool>,
     /// When a side sent what is no TLS, and nothing that was TLS before.
     pub foreign: Sides<Option<Moment>>,
 }
@@ -163,6 +165,7 @@ impl Connection {
             alerts: Vec::new(),
             end: Sides::default(),
             missing: Sides::default(),
+            cut: Sides::default(),
             foreign: Sides::default(),
         }
     }
@@ -320,6 +323,7 @@ impl Connection {
         self.application.swap();
         self.end.swap();
         self.missing.swap();
+        self.cut.swap();
         self.foreign.swap();
         self.alerts.iter_mut().for_each(|alert| alert.side = !alert.side);
     }

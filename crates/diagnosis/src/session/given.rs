@@ -77,15 +77,15 @@ fn is_before_client_speaks(connection: &Connection, record: &Sealed) -> bool {
 }
 
 /// Whether the server sent nothing in TLS 1.3, after its Finished, but what may be tickets: it came before the client's
-/// application spoke, or was read, or is as alike as tickets are while the client speaks far more often.
+/// application spoke, or was read, or is as alike as tickets are while the client speaks far more often or has more to say.
 pub(super) fn has_only_tickets(connection: &Connection) -> bool {
     let Connection { application, sealed, tickets, .. } = connection;
     let others = if tickets.is_empty() { sealed.len() as u64 } else { 0 };
     let are_early = || sealed.iter().all(|record| is_before_client_speaks(connection, record));
+    let are_answers = application.client.records <= MOST_ANSWERED * application.server.records || sealed.len() == 1;
     let are_alike = || {
-        sealed.len() > 1
-            && sealed.windows(2).all(are_twins)
-            && application.client.records > MOST_ANSWERED * application.server.records
+        let are_sized = sealed.iter().all(|record| TICKET_SIZES.contains(&record.length));
+        are_sized && sealed.windows(2).all(are_twins) && (connection.cut.client || !are_answers)
     };
     connection.version() >= Some(Version::TLS13)
         && !sealed.is_empty()

@@ -198,6 +198,12 @@ impl Visit<'_> {
         self
     }
 
+    /// The client's last record is not there in full.
+    pub(crate) fn cut(mut self) -> Self {
+        self.connection.cut.client = true;
+        self
+    }
+
     /// How many bytes client and server say.
     pub(crate) fn says(mut self, client: u64, server: u64) -> Self {
         self.says = (client, server);

@@ -311,6 +311,8 @@ impl Conversation for Reader {
         let side = self.side(side);
         self.connection.last = at;
         self.connection.end[side].reset.get_or_insert(at);
+        let Direction { phase, records, .. } = &self.directions[side];
+        self.connection.cut[side] |= *phase == Phase::Records && records.is_inside();
     }
 }
 

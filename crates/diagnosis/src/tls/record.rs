@@ -112,6 +112,11 @@ impl Records {
         Some(Skipped { header, length: skipped, last: skipped == left })
     }
 
+    /// Whether the last record is not there in full.
+    pub(super) fn is_inside(&self) -> bool {
+        self.current.is_some() || self.have > 0
+    }
+
     fn whole_header(&mut self, input: &mut &[u8]) -> Option<[u8; Header::LENGTH]> {
         if self.have == 0
             && let Some((header, rest)) = input.split_first_chunk()

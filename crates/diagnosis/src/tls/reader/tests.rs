@@ -347,6 +347,17 @@ fn a_ticket_right_behind_the_servers_finished_is_noted() {
 }
 
 #[test]
+fn a_reset_in_the_middle_of_a_record_is_noted() {
+    for (length, expected) in [(105, false), (104, true), (3, true), (0, false)] {
+        let mut events = full13();
+        events.truncate(4);
+        events.push(send(Client, &[&sealed(23, 100)[..length]]));
+        events.push(Event::Reset(Client));
+        assert_eq!(read(&events).cut, Sides { client: expected, server: false }, "{length} bytes of 105");
+    }
+}
+
+#[test]
 fn early_data_is_application_data() {
     let seen = read(&early_data());
     assert!(seen.client_hello.unwrap().early_data);
