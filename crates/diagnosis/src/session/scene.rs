@@ -198,6 +198,12 @@ impl Visit<'_> {
         self
     }
 
+    /// The capture lacks some of what the client said.
+    pub(crate) fn lossy(mut self) -> Self {
+        self.connection.missing.client = true;
+        self
+    }
+
     /// The client's last record is not there in full.
     pub(crate) fn cut(mut self) -> Self {
         self.connection.cut.client = true;
@@ -232,7 +238,8 @@ impl Visit<'_> {
             self.connection.application.client = self.application(client, 0);
         }
         if self.version >= Version::TLS13 {
-            let sealed = (0..self.hidden_tickets).map(|_| Sealed { at: self.scene.moment(), length: 250 });
+            let tickets = self.hidden_tickets.max(self.tickets.len() as u64);
+            let sealed = (0..tickets).map(|_| Sealed { at: self.scene.moment(), length: 250 });
             self.connection.sealed = sealed.collect();
         }
         if !self.speaks_first {

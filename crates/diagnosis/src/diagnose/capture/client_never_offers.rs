@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::closed_before_tickets::left_before_tickets;
 use super::sentence::{Draft, count};
-use super::write_only_data_lost::loses_data;
+use super::write_only_data_lost::leaves_tickets_unread;
 use crate::evidence::Version;
 use crate::session::{Given, Offered, Record};
 use crate::{Certainty, Finding, Name, Severity};
@@ -58,7 +58,7 @@ fn missed(case: &Case<'_>, visits: &[usize]) -> Vec<(usize, Given)> {
 /// not read them.
 fn may_have_read_tickets(record: &Record) -> bool {
     record.version < Some(Version::TLS13)
-        || (record.records.client > 0 && !left_before_tickets(record) && !loses_data(record))
+        || (record.records.client > 0 && !left_before_tickets(record) && !leaves_tickets_unread(record))
 }
 
 const FEWEST: usize = 2;

@@ -32,14 +32,20 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     vec![data.done(), eager.done()]
 }
 
-/// Whether the server said nothing but what may be tickets, and the client wrote and reset the connection.
-pub(super) fn loses_data(record: &Record) -> bool {
-    record.version >= Some(Version::TLS13)
-        && record.established.is_some()
+/// Whether the client wrote, and reset the connection with what may be tickets unread.
+fn loses_data(record: &Record) -> bool {
+    record.established.is_some()
         && !record.is_partial()
         && record.close.client == Close::Reset
-        && record.has_only_tickets()
+        && leaves_tickets_unread(record)
         && record.records.client >= FEWEST_RECORDS
+}
+
+/// Whether the server said nothing but what may be tickets, and the client reset the connection, or may have.
+pub(super) fn leaves_tickets_unread(record: &Record) -> bool {
+    record.version >= Some(Version::TLS13)
+        && matches!(record.close.client, Close::Reset | Close::Unknown)
+        && record.has_only_tickets()
 }
 
 // A request, whose answer a lossy capture may not have, takes one.

@@ -103,6 +103,14 @@ fn who_only_writes_and_resets_has_read_no_tickets() {
         scene.visit(CLIENT, SERVER).tls13().gives_hidden(2).says(60_000, 0).ends(Ends::Reset).done();
     }
     assert_eq!(scene.problems(), ["write-only-data-lost"], "and could not offer one");
+    for (answer, expected) in [(0, &[][..]), (500, &["client-never-offers"])] {
+        let mut scene = Scene::default();
+        for serial in 0..4 {
+            let visit = scene.visit(CLIENT, SERVER).tls13().gives(&ticket(1, serial)).lossy();
+            visit.says(60_000, answer).ends(Ends::Reset).done();
+        }
+        assert_eq!(scene.problems(), expected, "close_notify may be missing; {answer} bytes of answer");
+    }
 }
 
 #[test]
