@@ -16,6 +16,8 @@ pub(super) struct Connection<C> {
     pub(super) serial: u64,
     /// Which end is the client.
     client: End,
+    /// Whether its beginning was not captured, as far as is known.
+    midway: bool,
     /// Whether it had a segment since somebody last looked for idle ones.
     pub(super) is_fresh: bool,
     /// Its place among those in which something waits.
@@ -26,9 +28,14 @@ pub(super) struct Connection<C> {
 }
 
 impl<C: Conversation> Connection<C> {
-    pub(super) fn new(pair: Pair, serial: u64, client: End, conversation: C) -> Self {
+    pub(super) fn new(pair: Pair, serial: u64, client: End, midway: bool, conversation: C) -> Self {
         let (last, sides) = Default::default();
-        Self { pair, serial, client, is_fresh: true, hole: None, last, sides, conversation }
+        Self { pair, serial, client, midway, is_fresh: true, hole: None, last, sides, conversation }
+    }
+
+    /// Whether nothing but acknowledgements was seen of it: a SYN that comes now began it, and was captured late.
+    pub(super) fn awaits_its_beginning(&self) -> bool {
+        self.midway && self.sides.client.is_silent() && self.sides.server.is_silent()
     }
 
     /// Whether this segment from `end` is of this connection, and not a SYN that begins another with the same addresses.

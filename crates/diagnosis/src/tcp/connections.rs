@@ -84,10 +84,13 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         let (pair, from) = Pair::of(segment.source, segment.destination);
         let hash = pair.hash(self.seed);
         if let Some(place) = self.place(hash, &pair) {
-            if self.connections[place].is_of(from, segment) {
+            if segment.flags.syn && self.connections[place].awaits_its_beginning() {
+                self.remove(place, hash);
+            } else if self.connections[place].is_of(from, segment) {
                 return self.go_on(place, from, segment);
+            } else {
+                self.end(place, &mut ended);
             }
-            self.end(place, &mut ended);
         }
         if let Some(place) = self.opened_by(hash, pair, from, segment, &mut ended) {
             self.go_on(place, from, segment);
@@ -187,7 +190,9 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
             self.evict(ended);
         }
         let serial = self.counts.connections + self.connections.len() as u64;
-        let place = self.connections.insert(Box::new(Connection::new(pair, serial, client, (self.open)(opening))));
+        let midway = !opening.from_the_start;
+        let connection = Connection::new(pair, serial, client, midway, (self.open)(opening));
+        let place = self.connections.insert(Box::new(connection));
         let Self { places, connections, seed, .. } = self;
         places.insert_unique(hash, place, |place| connections[*place].pair.hash(*seed));
         place
@@ -199,11 +204,8 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
 
     /// Hands the connection out.
     fn end(&mut self, place: usize, ended: &mut impl FnMut(C)) {
-        let connection = self.connections.remove(place);
-        let hash = connection.pair.hash(self.seed);
-        if let Ok(entry) = self.places.find_entry(hash, |other| *other == place) {
-            entry.remove();
-        }
+        let hash = self.connections[place].pair.hash(self.seed);
+        let connection = self.remove(place, hash);
         if let Some(hole) = connection.hole {
             self.waiting.remove(&hole);
         }
@@ -213,6 +215,13 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         self.waiting_bytes -= connection.cost();
         self.counts.connections += 1;
         ended(connection.end());
+    }
+
+    fn remove(&mut self, place: usize, hash: u64) -> Box<Connection<C>> {
+        if let Ok(entry) = self.places.find_entry(hash, |other| *other == place) {
+            entry.remove();
+        }
+        self.connections.remove(place)
     }
 
     /// Hands out those that lingered long enough, or are too many.

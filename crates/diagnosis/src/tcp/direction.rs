@@ -191,6 +191,11 @@ impl Direction {
         }
     }
 
+    /// Whether nothing was seen that it sent.
+    pub(super) fn is_silent(&self) -> bool {
+        self.sent == 0 && !self.is_waiting() && !self.end.fin_seen && !self.end.reset_seen
+    }
+
     /// Whether its sender will send no more.
     pub(super) fn has_fin(&self) -> bool {
         self.end.fin_seen

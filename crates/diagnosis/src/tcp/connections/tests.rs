@@ -234,6 +234,16 @@ fn beginnings_that_were_not_captured() {
         ("a FIN alone", "< FA 300 100", &["midway by 50000 @1, <fin @1; 0/0 0/0"]),
         ("a reset alone", "> R 300", &["midway by 50000 @1, >reset @1; 0/0 0/0"]),
         ("silence", "> A 99 300; < A 300 100", &["midway by 50000 @1; 0/0 0/0"]),
+        (
+            "an acknowledgement before its SYN",
+            "> A 100 300; > S 99; < SA 299 100; > A 100 300 a",
+            &["opened by 50000 @2, >a @4; 0/1 0/0"],
+        ),
+        (
+            "an acknowledgement before its SYN-ACK",
+            "> A 100 300; < SA 299 100; > S 99; > A 100 300 a",
+            &["opened by 50000 @2, >a @4; 0/1 0/0"],
+        ),
         ("SYN-ACK first", "< SA 299 100; > A 101 300 b; > A 100 300 a", &["opened by 50000 @1, >a @3, >b @2; 0/2 0/0"]),
         (
             "one direction",
