@@ -1,5 +1,7 @@
 //! Findings as text.
 
+use std::collections::BTreeSet;
+
 use raincheck_diagnosis::{Certainty, Finding, Severity};
 
 use super::{Mood, Paint};
@@ -34,6 +36,19 @@ pub(super) fn text(finding: &Finding, paint: Paint) -> String {
         text += &paint.wrap(remedy.change, &format!("    {}: ", remedy.product), "      ");
     }
     text
+}
+
+/// That there are more like the one before.
+pub(super) fn left_out(alike: &[&Finding], paint: Paint) -> String {
+    match alike {
+        [] => String::new(),
+        [first, ..] => {
+            let peers = alike.iter().flat_map(|finding| &finding.peers).collect::<BTreeSet<_>>().len();
+            let line =
+                format!("and {} more of {}, about {peers} peers: `--json` has them all", alike.len(), first.name);
+            format!("\n{}", paint.wrap(&line, "", "  "))
+        }
+    }
 }
 
 /// Where to read on.

@@ -52,9 +52,14 @@ impl Page {
         }
         let (problems, notes): (Vec<_>, Vec<_>) =
             self.findings.iter().partition(|finding| finding.severity == Severity::Problem);
-        for finding in problems.into_iter().chain(notes) {
-            text.push('\n');
-            text += &findings::text(finding, paint);
+        for alike in
+            [problems, notes].iter().flat_map(|findings| findings.chunk_by(|one, other| one.name == other.name))
+        {
+            for finding in alike.iter().take(MOST_ALIKE) {
+                text.push('\n');
+                text += &findings::text(finding, paint);
+            }
+            text += &findings::left_out(&alike[alike.len().min(MOST_ALIKE)..], paint);
         }
         if !self.findings.is_empty() {
             text.push('\n');
@@ -79,6 +84,9 @@ impl Section {
         text
     }
 }
+
+/// As many findings of one name as anybody reads, one after the other.
+const MOST_ALIKE: usize = 5;
 
 #[cfg(test)]
 mod tests;

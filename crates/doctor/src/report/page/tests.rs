@@ -83,3 +83,15 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
     assert!(plain.lines().all(|line| line.len() <= 60), "{plain}");
     assert!(!plain.contains('\u{1b}'), "{plain}");
 }
+
+#[test]
+fn of_many_findings_alike_the_first_are_shown_and_the_others_counted() {
+    let many = Page { findings: [vec![note()], vec![problem(); 12]].concat(), ..page() };
+    let text = many.text(Paint::PLAIN);
+    assert_eq!(text.matches("problem: unclean-close-invalidates").count(), 5);
+    assert!(
+        text.contains("\nand 7 more of unclean-close-invalidates, about 0 peers: `--json` has them all\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches("note: inline-renewal").count(), 1);
+}
