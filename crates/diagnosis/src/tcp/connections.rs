@@ -78,7 +78,8 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         }
     }
 
-    /// Takes the next segment. Connections that end by it, or with the time that passed, are handed to `ended`.
+    /// Takes the next segment. Connections that end by it, or with the time that passed, are handed to `ended`; but not one that
+    /// was opened by acknowledgements alone, when its SYN comes late and opens it anew.
     pub fn read(&mut self, segment: &Segment<'_>, mut ended: impl FnMut(C)) {
         self.end_lingering(segment.at.time, &mut ended);
         let (pair, from) = Pair::of(segment.source, segment.destination);
