@@ -212,7 +212,7 @@ const MOST_CLIENTS: usize = 50;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::client::wire::now;
+    use crate::probe::clock::now;
 
     fn connection(client: u8) -> Connection {
         Connection::new(([10, 0, 0, client], 1).into(), ([10, 0, 1, 0], 443).into(), now(), true)

@@ -14,7 +14,7 @@ use raincheck_diagnosis::evidence::NewTicket;
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
 use super::clients::Place;
-use super::wire::now;
+use crate::probe::clock::now;
 
 /// The sessions that a client was given.
 #[derive(Default)]

@@ -2,15 +2,16 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use raincheck_diagnosis::evidence::{Alert, AlertContent, CloseNotify, Connection, Description, NewTicket};
 use raincheck_diagnosis::tcp::{Conversation, Opening};
 use raincheck_diagnosis::tls::Reader;
-use raincheck_diagnosis::{Moment, Side, Timestamp};
+use raincheck_diagnosis::{Moment, Side};
 use rustls::{Error, ServerConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::probe::clock::now;
 
 /// A client's connection.
 pub(super) struct Wire {
@@ -147,10 +148,4 @@ impl Wire {
         self.reader.fin(Side::Server, now());
         let _ = self.tcp.shutdown().await;
     }
-}
-
-/// The time, as evidence has it.
-pub(super) fn now() -> Moment {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { time: Timestamp::from_nanoseconds(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)), packet: 0 }
 }
