@@ -3,6 +3,7 @@
 //! Everything here is pure: bytes, times and evidence go in, what was said and what follows from it comes out. Who has the
 //! bytes, from a capture or off a live connection, is not known here.
 
+mod count;
 pub mod diagnose;
 pub mod evidence;
 pub mod finding;
@@ -15,6 +16,7 @@ pub mod tcp;
 pub mod tls;
 pub mod weak;
 
+pub use count::count;
 pub use finding::{Certainty, Finding, Name, Remedy, Severity};
 pub use moment::{Moment, Timestamp};
 pub use product::Product;

@@ -5,9 +5,9 @@ mod peers;
 
 use std::time::Duration;
 
-use raincheck_diagnosis::Severity;
 use raincheck_diagnosis::evidence::Answer;
 use raincheck_diagnosis::session::Record;
+use raincheck_diagnosis::{Severity, count};
 
 use super::Incident;
 use crate::report::{Handshakes, Mood, Page, Paint, Section, Timeline, Verdict, html};
@@ -46,7 +46,7 @@ impl Incident {
             0 => "no handshake was captured".to_owned(),
             total => format!(
                 "{}, {} of them resumed ({} %), {} full with nothing offered, {} refused",
-                counted(total, "handshake"),
+                count(total, "handshake"),
                 all.resumed,
                 percent(all.resumed, total),
                 all.full,
@@ -58,7 +58,7 @@ impl Incident {
         }
         text += &match problems {
             0 => "; no problem".to_owned(),
-            problems => format!("; {}", counted(problems as u64, "problem")),
+            problems => format!("; {}", count(problems, "problem")),
         };
         Verdict { mood: if problems > 0 { Mood::Bad } else { Mood::Good }, text }
     }
@@ -66,7 +66,7 @@ impl Incident {
     /// What was read and what was left out.
     fn remarks(&self) -> Vec<String> {
         let (packets, skipped) = (&self.packets, &self.packets.skipped);
-        let mut remarks = vec![format!("{}, {} of them TCP", counted(packets.packets, "packet"), packets.segments)];
+        let mut remarks = vec![format!("{}, {} of them TCP", count(packets.packets, "packet"), packets.segments)];
         let left_out = [
             (packets.incomplete, "cut short by the snap length: what was cut off is unknown"),
             (skipped.cut, "cut so short that nothing could be read of them"),
@@ -76,10 +76,10 @@ impl Incident {
         ];
         remarks.extend(left_out.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
         if self.tcp.unanswered > 0 {
-            remarks.push(format!("{} that nothing answered", counted(self.tcp.unanswered, "attempt to connect")));
+            remarks.push(format!("{} that nothing answered", count(self.tcp.unanswered, "attempt to connect")));
         }
         if self.graph.without_tls() > 0 {
-            remarks.push(format!("{} without TLS, not looked at", counted(self.graph.without_tls(), "connection")));
+            remarks.push(format!("{} without TLS, not looked at", count(self.graph.without_tls(), "connection")));
         }
         remarks.extend(self.notices.iter().cloned());
         remarks
@@ -99,10 +99,6 @@ fn handshakes(record: &Record) -> Handshakes {
 
 fn percent(part: u64, whole: u64) -> u64 {
     part * 100 / whole.max(1)
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// As many lines as leave room for the rest on a screen.

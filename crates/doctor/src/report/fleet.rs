@@ -5,7 +5,7 @@ mod matrix;
 
 use raincheck_diagnosis::diagnose::fleet::{Cell as Told, Diagnosis, diagnose};
 use raincheck_diagnosis::evidence::{Failure, Fleet, Gives, Node, Way};
-use raincheck_diagnosis::{Finding, Severity};
+use raincheck_diagnosis::{Finding, Severity, count};
 use serde_json::Value;
 
 use super::{Cell, Mood, Page, Section, Table, Verdict};
@@ -173,10 +173,6 @@ fn gives(node: &Node, way: Way) -> Cell {
 
 fn short(name: &str) -> &str {
     name.get(..8).unwrap_or(name)
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What nodes are called in tables.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+pub(super) use crate::count;
+
 use super::case::Case;
 use crate::diagnose::cost::Cost;
 use crate::evidence::{Answer, Close, Kind};
@@ -91,11 +93,6 @@ pub(super) fn clients(case: &Case<'_>, connections: &[usize]) -> Vec<IpAddr> {
 pub(super) fn servers(case: &Case<'_>, connections: &[usize]) -> Vec<SocketAddr> {
     let all = connections.iter().map(|place| case.graph.server(case.record(*place)));
     all.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// `1 handshake`, `2 handshakes`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// When something was seen, and in which packet.

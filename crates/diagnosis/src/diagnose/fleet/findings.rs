@@ -6,7 +6,7 @@ mod single;
 
 use super::Cells;
 use crate::evidence::{Fleet, Node};
-use crate::{Certainty, Finding, Name, Severity, remedies};
+use crate::{Certainty, Finding, Name, Severity, count, remedies};
 
 /// What the cells and groups of a fleet amount to, problems first.
 pub(super) fn of(fleet: &Fleet, cells: &Cells, groups: &[Vec<usize>]) -> Vec<Finding> {
@@ -73,11 +73,6 @@ impl Seen<'_> {
             peers: nodes.iter().map(|&node| self.node(node).address).collect(),
         }
     }
-}
-
-/// `1 ticket`, `2 tickets`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The form of a verb that goes with so many nodes.
