@@ -11,6 +11,16 @@ pub enum Side {
     Server,
 }
 
+impl Side {
+    /// The word for it, in reports for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
 impl Not for Side {
     type Output = Self;
 

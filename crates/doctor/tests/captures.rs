@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use raincheck_diagnosis::evidence::{Answer, Close, Connection, Kind, Offer, Version};
+use raincheck_diagnosis::evidence::{Answer, Close, Connection, Offer, Version};
 use raincheck_diagnosis::tcp::{Connections, Limits};
 use raincheck_diagnosis::tls::{KeyLog, Reader};
 use raincheck_diagnosis::{Side, Sides};
@@ -116,23 +116,12 @@ fn fields(connection: &Connection, issued: &BTreeSet<Vec<u8>>) -> Vec<(&'static 
         Offer::Psk(_) => "psk",
         Offer::Unknown => "unknown",
     };
-    let kind = match connection.kind() {
-        Kind::Full => "full",
-        Kind::ResumedSessionId => "resumed-session-id",
-        Kind::ResumedTicket => "resumed-ticket",
-        Kind::ResumedPsk => "resumed-psk",
-        Kind::Aborted => "aborted",
-        Kind::Unknown => "unknown",
-    };
     let renewed = match connection.renewed_inline() {
         Answer::Yes => json!(true),
         Answer::No => json!(false),
         Answer::Unknown => json!("unknown"),
     };
-    let alerts = connection.read_alerts().map(|(side, description)| {
-        format!("{}:{}", if side == Side::Client { "client" } else { "server" }, description.0)
-    });
-    let close = Sides { client: close(connection, Side::Client), server: close(connection, Side::Server) };
+    let alerts = connection.read_alerts().map(|(side, description)| format!("{}:{}", side.as_str(), description.0));
     vec![
         ("client", json!(connection.client.to_string())),
         ("server", json!(connection.server.to_string())),
@@ -140,22 +129,12 @@ fn fields(connection: &Connection, issued: &BTreeSet<Vec<u8>>) -> Vec<(&'static 
         ("sni", json!(hello.and_then(|hello| hello.server_name.as_deref()))),
         ("offered", json!(offered)),
         ("offered_key_name", json!(connection.offered_key_name().map(|name| name.to_string()))),
-        ("kind", json!(kind)),
+        ("kind", json!(connection.kind().as_str())),
         ("renewed_inline", renewed),
         ("alerts", json!(alerts.collect::<Vec<_>>())),
-        ("close.client", json!(close.client)),
-        ("close.server", json!(close.server)),
+        ("close.client", json!(connection.close(Side::Client).as_str())),
+        ("close.server", json!(connection.close(Side::Server).as_str())),
     ]
-}
-
-fn close(connection: &Connection, side: Side) -> &'static str {
-    match connection.close(side) {
-        Close::Clean => "clean",
-        Close::Truncated => "truncated",
-        Close::Reset => "reset",
-        Close::Open => "open",
-        Close::Unknown => "unknown",
-    }
 }
 
 fn is_tls13(connection: &Connection) -> bool {

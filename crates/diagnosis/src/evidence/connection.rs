@@ -133,6 +133,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The word for it, in reports for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ResumedSessionId => "resumed-session-id",
+            Self::ResumedTicket => "resumed-ticket",
+            Self::ResumedPsk => "resumed-psk",
+            Self::Aborted => "aborted",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether a session was resumed.
     pub fn is_resumed(self) -> bool {
         matches!(self, Self::ResumedSessionId | Self::ResumedTicket | Self::ResumedPsk)

@@ -37,3 +37,16 @@ pub enum Close {
     /// What would tell is missing.
     Unknown,
 }
+
+impl Close {
+    /// The word for it, in reports for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Truncated => "truncated",
+            Self::Reset => "reset",
+            Self::Open => "open",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -78,6 +78,31 @@ pub enum Offered {
     Unknown,
 }
 
+impl Offered {
+    /// The word for it, in reports for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SessionId => "session-id",
+            Self::Ticket => "ticket",
+            Self::Psk => "psk",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<Offer<'_>> for Offered {
+    fn from(offer: Offer<'_>) -> Self {
+        match offer {
+            Offer::None => Self::None,
+            Offer::SessionId(_) => Self::SessionId,
+            Offer::Ticket(_) => Self::Ticket,
+            Offer::Psk(_) => Self::Psk,
+            Offer::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// What was said on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speech {
@@ -230,12 +255,9 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
 
 fn offered(connection: &Connection, kind: Kind) -> Offered {
     match connection.offer() {
-        Offer::SessionId(_) => Offered::SessionId,
-        Offer::Ticket(_) => Offered::Ticket,
-        Offer::Psk(_) => Offered::Psk,
         // What ended before a ClientHello offered nothing.
-        Offer::Unknown if kind != Kind::Aborted => Offered::Unknown,
-        Offer::None | Offer::Unknown => Offered::None,
+        Offer::Unknown if kind == Kind::Aborted => Offered::None,
+        offer => offer.into(),
     }
 }
 

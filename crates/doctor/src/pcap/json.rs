@@ -2,9 +2,9 @@
 
 use std::io;
 
-use raincheck_diagnosis::evidence::{Answer, Close, Ja4, Kind};
-use raincheck_diagnosis::session::{Offered, Verdict};
-use raincheck_diagnosis::{Side, Sides, Timestamp};
+use raincheck_diagnosis::evidence::{Answer, Ja4};
+use raincheck_diagnosis::session::Verdict;
+use raincheck_diagnosis::{Sides, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
@@ -74,14 +74,14 @@ impl Serialize for Line<'_> {
         map.serialize_entry("version", &verdict.version.map(|version| version.to_string()))?;
         map.serialize_entry("sni", &verdict.server_name)?;
         map.serialize_entry("ja4", &verdict.ja4.as_ref().map(Ja4::as_str))?;
-        map.serialize_entry("offered", offered(verdict.offered))?;
-        map.serialize_entry("kind", kind(verdict.kind))?;
+        map.serialize_entry("offered", verdict.offered.as_str())?;
+        map.serialize_entry("kind", verdict.kind.as_str())?;
         map.serialize_entry("refused", &answer(verdict.refused))?;
         map.serialize_entry("renewed_inline", &answer(verdict.renewed_inline))?;
         map.serialize_entry("offered_key_name", &verdict.offered_key_name.map(|name| name.to_string()))?;
         let Sides { client, server } = verdict.close;
-        map.serialize_entry("close", &json!({ "client": close(client), "server": close(server) }))?;
-        let alerts = verdict.alerts.iter().map(|(by, description)| format!("{}:{}", side(*by), description.0));
+        map.serialize_entry("close", &json!({ "client": client.as_str(), "server": server.as_str() }))?;
+        let alerts = verdict.alerts.iter().map(|(by, description)| format!("{}:{}", by.as_str(), description.0));
         map.serialize_entry("alerts", &alerts.collect::<Vec<_>>())?;
         map.end()
     }
@@ -92,48 +92,10 @@ fn seconds(time: Timestamp, first: Timestamp) -> f64 {
     (time.since(first).as_secs_f64() * 1e6).round() / 1e6
 }
 
-fn offered(offered: Offered) -> &'static str {
-    match offered {
-        Offered::None => "none",
-        Offered::SessionId => "session-id",
-        Offered::Ticket => "ticket",
-        Offered::Psk => "psk",
-        Offered::Unknown => "unknown",
-    }
-}
-
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Full => "full",
-        Kind::ResumedSessionId => "resumed-session-id",
-        Kind::ResumedTicket => "resumed-ticket",
-        Kind::ResumedPsk => "resumed-psk",
-        Kind::Aborted => "aborted",
-        Kind::Unknown => "unknown",
-    }
-}
-
 fn answer(answer: Answer) -> serde_json::Value {
     match answer {
         Answer::Yes => true.into(),
         Answer::No => false.into(),
         Answer::Unknown => "unknown".into(),
-    }
-}
-
-fn close(close: Close) -> &'static str {
-    match close {
-        Close::Clean => "clean",
-        Close::Truncated => "truncated",
-        Close::Reset => "reset",
-        Close::Open => "open",
-        Close::Unknown => "unknown",
-    }
-}
-
-fn side(side: Side) -> &'static str {
-    match side {
-        Side::Client => "client",
-        Side::Server => "server",
     }
 }

@@ -248,23 +248,12 @@ fn trial(trials: &[Trial], index: usize, trial: &Trial) -> Value {
         "handshake": trial.handshake().map(|took| took.as_secs_f64()),
         "retry": retry.is_some(),
         "close": {
-            "client": close(&trial.connection, Side::Client),
-            "server": close(&trial.connection, Side::Server),
+            "client": trial.connection.close(Side::Client).as_str(),
+            "server": trial.connection.close(Side::Server).as_str(),
         },
         "failure": trial.failure.as_ref().map(ToString::to_string),
         "step": step(trials, index).trim_start(),
     })
-}
-
-fn close(connection: &Connection, side: Side) -> &'static str {
-    use raincheck_diagnosis::evidence::Close;
-    match connection.close(side) {
-        Close::Clean => "clean",
-        Close::Truncated => "truncated",
-        Close::Reset => "reset",
-        Close::Open => "open",
-        Close::Unknown => "unknown",
-    }
 }
 
 const HEAD: [&str; 9] =

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use raincheck_diagnosis::evidence::{Answer, Close, Kind};
-use raincheck_diagnosis::session::{Offered, Verdict};
+use raincheck_diagnosis::evidence::Answer;
+use raincheck_diagnosis::session::Verdict;
 use raincheck_diagnosis::tls::KeyLog;
-use raincheck_diagnosis::{Finding, Moment, Severity, Side};
+use raincheck_diagnosis::{Finding, Moment, Severity};
 use serde_json::{Value, json};
 
 use super::packets::{Packet, packets};
@@ -120,42 +120,19 @@ fn describe(verdict: &Verdict<'_>, first: Moment) -> Value {
         Answer::No => Value::from(false),
         Answer::Unknown => Value::from("unknown"),
     };
-    let close = |side: Side| match verdict.close[side] {
-        Close::Clean => "clean",
-        Close::Truncated => "truncated",
-        Close::Reset => "reset",
-        Close::Open => "open",
-        Close::Unknown => "unknown",
-    };
-    let alerts = verdict.alerts.iter().map(|(side, description)| match side {
-        Side::Client => format!("client:{}", description.0),
-        Side::Server => format!("server:{}", description.0),
-    });
+    let alerts = verdict.alerts.iter().map(|(side, description)| format!("{}:{}", side.as_str(), description.0));
     json!({
         "client": verdict.client.to_string(),
         "server": verdict.server.to_string(),
         "start": verdict.start_since(first).as_secs_f64(),
         "version": verdict.version.map(|version| version.to_string()),
         "sni": verdict.server_name,
-        "offered": match verdict.offered {
-            Offered::None => "none",
-            Offered::SessionId => "session-id",
-            Offered::Ticket => "ticket",
-            Offered::Psk => "psk",
-            Offered::Unknown => "unknown",
-        },
-        "kind": match verdict.kind {
-            Kind::Full => "full",
-            Kind::ResumedSessionId => "resumed-session-id",
-            Kind::ResumedTicket => "resumed-ticket",
-            Kind::ResumedPsk => "resumed-psk",
-            Kind::Aborted => "aborted",
-            Kind::Unknown => "unknown",
-        },
+        "offered": verdict.offered.as_str(),
+        "kind": verdict.kind.as_str(),
         "refused": answer(verdict.refused),
         "renewed_inline": answer(verdict.renewed_inline),
         "offered_key_name": verdict.offered_key_name.map(|name| name.to_string()),
-        "close": { "client": close(Side::Client), "server": close(Side::Server) },
+        "close": { "client": verdict.close.client.as_str(), "server": verdict.close.server.as_str() },
         "alerts": alerts.collect::<Vec<_>>(),
     })
 }

@@ -7,7 +7,6 @@ use raincheck_diagnosis::session::{Graph, Record};
 
 use super::peers::short;
 use crate::pcap::Incident;
-use crate::pcap::json::kind;
 use crate::report::{self, Dot, Mood, Offered};
 
 /// The first connections, as many as one can see something of.
@@ -58,7 +57,7 @@ fn mood(record: &Record) -> Mood {
 }
 
 fn label(graph: &Graph, record: &Record) -> String {
-    let mut label = format!("packet {}, {}, {}", record.start.packet, record.client, kind(record.kind));
+    let mut label = format!("packet {}, {}, {}", record.start.packet, record.client, record.kind.as_str());
     if let Some(name) = graph.offered_key_name(record) {
         label += &format!(", ticket of key {}", short(&name.to_string()));
     }

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use raincheck_diagnosis::diagnose::client::{self, Judgement, Trial, Verdict};
-use raincheck_diagnosis::evidence::{Close, Connection, Kind, Offer};
+use raincheck_diagnosis::evidence::Connection;
+use raincheck_diagnosis::session::Offered;
 use raincheck_diagnosis::{Finding, Severity, Side};
 use serde_json::{Value, json};
 
@@ -99,10 +100,7 @@ pub(super) fn scenario(trial: &Trial) -> Value {
 /// A connection, for programs; times are seconds since the `first` one of the scenario began.
 fn connection(connection: &Connection, first: &Connection) -> Value {
     let hello = connection.client_hello.as_ref();
-    let alerts = connection.read_alerts().map(|(side, alert)| {
-        let side = if side == Side::Client { "client" } else { "server" };
-        format!("{side}:{}", alert.0)
-    });
+    let alerts = connection.read_alerts().map(|(side, alert)| format!("{}:{}", side.as_str(), alert.0));
     json!({
         "client": connection.client.to_string(),
         "start": connection.start.time.since(first.start.time).as_secs_f64(),
@@ -110,29 +108,10 @@ fn connection(connection: &Connection, first: &Connection) -> Value {
         "offered_version": hello.map(|hello| hello.version.to_string()),
         "ja4": hello.map(|hello| hello.ja4.to_string()),
         "sni": hello.and_then(|hello| hello.server_name.as_deref()),
-        "offered": match connection.offer() {
-            Offer::None => "none",
-            Offer::SessionId(_) => "session-id",
-            Offer::Ticket(_) => "ticket",
-            Offer::Psk(_) => "psk",
-            Offer::Unknown => "unknown",
-        },
-        "kind": match connection.kind() {
-            Kind::Full => "full",
-            Kind::ResumedSessionId => "resumed-session-id",
-            Kind::ResumedTicket => "resumed-ticket",
-            Kind::ResumedPsk => "resumed-psk",
-            Kind::Aborted => "aborted",
-            Kind::Unknown => "unknown",
-        },
+        "offered": Offered::from(connection.offer()).as_str(),
+        "kind": connection.kind().as_str(),
         "renewed_inline": connection.renewed_inline() == raincheck_diagnosis::evidence::Answer::Yes,
-        "close": match connection.close(Side::Client) {
-            Close::Clean => "clean",
-            Close::Truncated => "truncated",
-            Close::Reset => "reset",
-            Close::Open => "open",
-            Close::Unknown => "unknown",
-        },
+        "close": connection.close(Side::Client).as_str(),
         "alerts": alerts.collect::<Vec<_>>(),
     })
 }
