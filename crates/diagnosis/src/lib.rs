@@ -3,6 +3,7 @@
 //! Everything here is pure: bytes, times and evidence go in, what was said and what follows from it comes out. Who has the
 //! bytes, from a capture or off a live connection, is not known here.
 
+mod buckets;
 mod count;
 pub mod diagnose;
 pub mod evidence;

@@ -16,6 +16,7 @@ mod record;
 pub(crate) mod scene;
 mod sessions;
 mod summary;
+mod tie;
 mod verdict;
 
 pub use event::{Issue, Offer, Session};

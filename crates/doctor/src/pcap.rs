@@ -42,7 +42,7 @@ impl Incident {
     ///
     /// `secrets` are those of the capture's connections, as far as they are known; what it holds itself is added.
     pub fn read(capture: &mut Capture, selection: &Selection, secrets: &KeyLog) -> Result<Self, capture::Error> {
-        let mut kept = Kept { selection, filter: None, sessions: Sessions::default() };
+        let mut kept = Kept { selection, filter: None, sessions: Sessions::new(seed()) };
         let open = |opening| Reader::with_key_log(opening, secrets.clone());
         let mut connections = Connections::new(Limits::default(), seed(), open);
         let mut unreadable = Vec::new();

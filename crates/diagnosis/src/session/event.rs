@@ -2,6 +2,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Key;
+use super::sessions::Issued;
 use crate::Moment;
 
 /// A session, by what was seen of it.
@@ -14,18 +15,33 @@ pub struct Session {
 }
 
 /// That a server issued a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Issue {
     /// When.
     pub at: Moment,
+    connection: u32,
+    /// In seconds; none where the server did not say.
+    lifetime: u32,
+}
+
+impl Issue {
+    pub(super) fn of(issued: &Issued) -> Self {
+        Self { at: issued.at, connection: issued.record, lifetime: issued.lifetime }
+    }
+
     /// On which connection.
-    pub connection: usize,
+    pub fn connection(&self) -> usize {
+        self.connection as usize
+    }
+
     /// How long it is good for, if the server said so.
-    pub lifetime: Option<Duration>,
+    pub fn lifetime(&self) -> Option<Duration> {
+        (self.lifetime > 0).then(|| Duration::from_secs(self.lifetime.into()))
+    }
 }
 
 /// That a client offered a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Offer {
     /// When.
     pub at: Moment,

@@ -1,11 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::ops::Range;
 
-use super::key::{Key, keys};
-use super::sessions::{Issued, Records, Sample};
-use super::{Issue, Offer, Offered, Record, Session, Sessions, Speech, Verdict};
-use crate::Moment;
+use super::key::Key;
+use super::sessions::{Records, Sample};
+use super::tie::{Ties, tie};
+use super::{Issue, Offer, Record, Session, Sessions, Speech, Verdict};
 use crate::evidence::{Ja4, KeyName, Kind};
 
 /// The connections of a capture, and the sessions between them.
@@ -46,8 +45,7 @@ impl Graph {
         connections.extend(listed);
         let places = sort(&mut connections);
         issued.iter_mut().for_each(|issued| issued.record = places[issued.record as usize]);
-        let keys = keys(&key_names, distinct_tickets(&connections, &issued));
-        let (sessions, issues, offers) = tie(&mut connections, &issued, &keys);
+        let Ties { sessions, issues, offers } = tie(&mut connections, issued, &key_names);
         let (server_names, ja4s) = (server_names.into_values(), ja4s.into_values());
         Self { connections, sessions, issues, offers, servers, server_names, ja4s, key_names, without_tls, samples }
     }
@@ -73,7 +71,7 @@ impl Graph {
         record.session.map(|session| &self.sessions[session as usize])
     }
 
-    /// The sessions, in no order; a record's number is a place among these.
+    /// The sessions, nearly in order of time; a record's number is a place among these.
     pub fn sessions(&self) -> &[Session] {
         &self.sessions
     }
@@ -149,85 +147,4 @@ fn sort(records: &mut Records) -> Vec<u32> {
         records.push(record);
     }
     places
-}
-
-/// The key names of all tickets, each ticket once.
-fn distinct_tickets<'a>(records: &'a [Box<Record>], issued: &'a [Issued]) -> impl Iterator<Item = u32> + 'a {
-    let offered = records.iter().filter(|record| !record.offers_handle());
-    let offered = offered.filter_map(|record| Some((record.session?, record.offered_key_name?)));
-    let issued = issued.iter().filter_map(|issued| Some((issued.session, issued.key_name?)));
-    let distinct = issued.chain(offered).collect::<BTreeMap<_, _>>();
-    distinct.into_values()
-}
-
-/// Ties connections together by what they issued and offered, and decides which session IDs were offers.
-fn tie(records: &mut [Box<Record>], issued: &[Issued], keys: &[Key]) -> (Vec<Session>, Vec<Issue>, Vec<Offer>) {
-    let issues = (0..).zip(issued).map(|(place, issued)| Tied {
-        session: issued.session,
-        key_name: issued.key_name,
-        at: issued.at,
-        event: Event::Issue(place),
-    });
-    let offers = (0..).zip(records.iter()).filter_map(|(connection, record)| {
-        let (session, at) = record.session.zip(record.hello)?;
-        let key_name = record.offered_key_name.filter(|_| !record.offers_handle());
-        Some(Tied { session, key_name, at, event: Event::Offer(connection) })
-    });
-    // There may be millions of them: they have room at once, and are put in order where they are.
-    let mut all = Vec::with_capacity(issued.len() + records.len());
-    all.extend(issues.chain(offers));
-    all.sort_unstable_by_key(|tied| (tied.session, tied.at, tied.event));
-
-    let (mut sessions, mut issues, mut offers) = (Vec::new(), Vec::new(), Vec::new());
-    for history in all.chunk_by(|one, other| one.session == other.session) {
-        let key = history.iter().find_map(|tied| tied.key_name).map(|name| keys[name as usize]);
-        let (number, first_issue, first_offer) = (sessions.len() as u64, issues.len(), offers.len());
-        let mut is_known = false;
-        for tied in history {
-            match tied.event {
-                Event::Issue(place) => {
-                    let Issued { at, record, lifetime, .. } = issued[place as usize];
-                    is_known = true;
-                    issues.push(Issue { at, connection: record as usize, lifetime });
-                }
-                Event::Offer(connection) => {
-                    let connection = connection as usize;
-                    let record = &mut records[connection];
-                    is_known |= record.agreed == Kind::ResumedSessionId;
-                    if record.offered == Offered::SessionId && !is_known {
-                        record.offered = Offered::None;
-                        record.session = None;
-                        continue;
-                    }
-                    record.session = Some(number);
-                    offers.push(Offer { at: tied.at, connection });
-                }
-            }
-        }
-        let (issues, offers) = (range(first_issue, issues.len()), range(first_offer, offers.len()));
-        if !issues.is_empty() || !offers.is_empty() {
-            sessions.push(Session { key, issues, offers });
-        }
-    }
-    (sessions, issues, offers)
-}
-
-/// Something that happened to a session, by its digest.
-struct Tied {
-    session: u64,
-    key_name: Option<u32>,
-    at: Moment,
-    event: Event,
-}
-
-/// Where it is among what was issued, or which connection it is: of one moment, issues come first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Issue(u32),
-    Offer(u32),
-}
-
-fn range(start: usize, end: usize) -> Range<u32> {
-    let narrow = |place: usize| u32::try_from(place).expect("no capture has as many sessions");
-    narrow(start)..narrow(end)
 }

@@ -10,6 +10,8 @@ use crate::{Moment, Side, Sides};
 pub struct Record {
     /// Who opened it.
     pub client: SocketAddr,
+    /// The client's address, by number.
+    pub address: u32,
     /// Who accepted it, by number.
     pub server: u32,
     /// The name of the server that the client asked for, by number.
@@ -115,7 +117,8 @@ pub enum Speech {
 }
 
 impl Record {
-    pub(super) fn of(connection: &Connection) -> Self {
+    /// What is kept of `connection`, but for what is known by number. Sessions are told apart by digests with `seed`.
+    pub(super) fn of(connection: &Connection, seed: u64) -> Self {
         let hello = connection.client_hello.as_deref();
         let established = connection
             .is_established()
@@ -131,6 +134,7 @@ impl Record {
         };
         Self {
             client: connection.client,
+            address: 0,
             server: 0,
             server_name: None,
             ja4: None,
@@ -139,7 +143,7 @@ impl Record {
                 (hello.version, &hello.suites, hello.extended_master_secret).hash(&mut hasher);
                 hasher.finish() as u32
             }),
-            random: hello.map(|hello| digest(&hello.random)),
+            random: hello.map(|hello| digest(seed, &hello.random)),
             start: connection.start,
             hello: hello.map(|hello| hello.at),
             established,
@@ -148,7 +152,7 @@ impl Record {
             version: connection.version(),
             highest: hello.map_or(Version(0), |hello| hello.version),
             offered: offered(connection, kind),
-            session: offered_session(connection).map(digest),
+            session: offered_session(connection).map(|session| digest(seed, session)),
             offered_key_name: None,
             kind,
             agreed: connection.agreed(),
@@ -245,10 +249,10 @@ impl Record {
     const EARLY_DATA: u16 = 1 << 7;
 }
 
-/// A digest by which a session is known. It is not for secrets, and need not withstand who looks for collisions: all that such
-/// a capture would spoil is its own diagnosis.
-pub(super) fn digest(bytes: &[u8]) -> u64 {
+/// A digest by which a session is known, and found: who does not know `seed` cannot choose sessions whose digests are alike.
+pub(super) fn digest(seed: u64, bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
     bytes.hash(&mut hasher);
     hasher.finish()
 }

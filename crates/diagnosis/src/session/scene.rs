@@ -77,7 +77,7 @@ impl Scene {
     }
 
     pub(crate) fn graph(&self) -> Graph {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(1);
         self.connections.iter().for_each(|connection| sessions.add(connection));
         sessions.into_graph()
     }

@@ -78,7 +78,7 @@ impl Graph {
         let mut uses = BTreeMap::<(P, KeyName), KeyUse>::new();
         for session in self.sessions() {
             let Some(name) = session.key.map(|key| self.key_name(key)) else { continue };
-            let issues = self.issues(session).iter().map(|issue| (issue.at, issue.connection));
+            let issues = self.issues(session).iter().map(|issue| (issue.at, issue.connection()));
             let offers = self.offers(session).iter().map(|offer| (offer.at, offer.connection));
             for (at, connection) in issues.chain(offers) {
                 let peer = peer(&self.connections()[connection]);

@@ -31,7 +31,7 @@ fn a_session_is_followed_from_connection_to_connection() {
     assert_eq!(verdicts[1].renewed_inline, Answer::Yes);
     assert_eq!(verdicts[2].close.client, Close::Reset);
     let session = graph.offered(&graph.connections()[2]).expect("a session");
-    assert_eq!(graph.issues(session).iter().map(|issue| issue.connection).collect::<Vec<_>>(), [1]);
+    assert_eq!(graph.issues(session).iter().map(|issue| issue.connection()).collect::<Vec<_>>(), [1]);
     assert_eq!(graph.offers(session).iter().map(|offer| offer.connection).collect::<Vec<_>>(), [2]);
     assert_ne!(session.key, graph.offered(&graph.connections()[1]).expect("a session").key);
 }
@@ -41,12 +41,12 @@ fn connections_are_in_order_of_start_though_they_end_in_another() {
     let mut scene = Scene::default();
     scene.visit(CLIENT, SERVER).gives(&ticket(1, 1)).done();
     scene.visit(CLIENT, SERVER).with(&ticket(1, 1)).resumed().done();
-    let mut sessions = super::Sessions::default();
+    let mut sessions = super::Sessions::new(1);
     scene.connections().iter().rev().for_each(|connection| sessions.add(connection));
     let graph = sessions.into_graph();
     assert_eq!(graph.verdict(0).kind, Kind::Full);
     let session = graph.offered(&graph.connections()[1]).expect("a session");
-    assert_eq!(graph.issues(session)[0].connection, 0);
+    assert_eq!(graph.issues(session)[0].connection(), 0);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn clients_have_the_fingerprints_of_their_hellos() {
         scene.visit(CLIENT, SERVER).done();
     }
     let (one, other) = (Ja4::new("t13d1516h2_8daaf6152771_e5627efa2ab1"), Ja4::default());
-    let mut sessions = super::Sessions::default();
+    let mut sessions = super::Sessions::new(1);
     for (connection, ja4) in scene.connections().iter().zip([one, other, one]) {
         let mut connection = connection.clone();
         connection.client_hello.as_mut().expect("a hello").ja4 = ja4;

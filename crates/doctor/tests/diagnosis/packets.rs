@@ -58,7 +58,7 @@ pub(crate) fn graph_with(packets: &[Packet], log: &KeyLog) -> Graph {
 }
 
 fn read(packets: &[Packet], open: impl FnMut(Opening) -> Reader) -> Graph {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(1);
     let mut connections = Connections::new(Limits::default(), 1, open);
     for packet in packets {
         connections.read(&packet.segment(), |reader| sessions.add(&reader.into_connection()));

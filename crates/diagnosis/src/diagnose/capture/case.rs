@@ -6,24 +6,26 @@ use super::groups::Groups;
 use super::listener::{Listener, Timelines};
 use super::refusal::{Refusal, refusals};
 use super::unclean_close::{Tally, tallies};
+use crate::buckets::Buckets;
 use crate::evidence::Version;
-use crate::session::{Graph, Offered, Record, Session};
+use crate::session::{Graph, Issue, Offered, Record, Session};
 use crate::{Moment, Timestamp};
 
 /// A capture, with what several rules want to know of it.
 pub(super) struct Case<'a> {
     pub(super) graph: &'a Graph,
     /// Each client's connections to a name, in order of start.
-    visits: Groups<Client>,
+    visits: Groups,
     /// Each client's connections to a server, whatever name it asks for.
-    pairs: Groups<(IpAddr, u32)>,
+    pairs: Groups,
     /// The connections to each server of which something is missing, by when they were first and last seen.
     partial: BTreeMap<u32, Vec<(Moment, Moment)>>,
-    /// The connections that were seen to issue a session, each with that, in order.
-    issued: Vec<(usize, usize)>,
-    /// Where each session of TLS 1.3 must have come from that nobody was seen to issue, by its place in the graph: a
-    /// connection, on each of its legs.
-    inferred: BTreeMap<usize, Vec<usize>>,
+    /// The sessions that each connection was seen to issue.
+    issued: Buckets<u32>,
+    /// The connections that were seen on several legs, by the client's random bytes.
+    legs: BTreeMap<u64, Vec<usize>>,
+    /// Where each session of TLS 1.3 must have come from that nobody was seen to issue, by its place in the graph.
+    inferred: Vec<Option<u32>>,
     pub(super) timelines: Timelines,
     /// What was offered to each server, by its number.
     offers: Vec<Offers>,
@@ -32,9 +34,6 @@ pub(super) struct Case<'a> {
     /// The offers that were refused, each with the reason.
     pub(super) refusals: Vec<Refusal>,
 }
-
-/// A client, as far as an address and the name it asks for tell one from another.
-type Client = (IpAddr, Option<u32>);
 
 /// How many sessions were offered to a server, and how many it resumed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,16 +59,18 @@ pub(super) struct Origin {
 
 impl<'a> Case<'a> {
     pub(super) fn of(graph: &'a Graph) -> Self {
-        let hellos = || graph.connections().iter().enumerate().filter(|(_, record)| record.hello.is_some());
-        let visits = Groups::of(hellos().map(|(place, record)| ((record.client.ip(), record.server_name), place)));
-        let pairs = Groups::of(hellos().map(|(place, record)| ((record.client.ip(), record.server), place)));
+        let groups = |other: fn(&Record) -> u32| {
+            let hellos = graph.connections().iter().enumerate().filter(|(_, record)| record.hello.is_some());
+            Groups::of(&hellos.map(|(place, record)| ((record.address, other(record)), place)).collect::<Vec<_>>())
+        };
         let mut case = Self {
             graph,
-            visits,
-            pairs,
+            visits: groups(|record| record.server_name.map_or(0, |name| name + 1)),
+            pairs: groups(|record| record.server),
             partial: BTreeMap::new(),
             issued: issued(graph),
-            inferred: BTreeMap::new(),
+            legs: legs(graph),
+            inferred: Vec::new(),
             timelines: Timelines::default(),
             offers: offers(graph),
             tallies: BTreeMap::new(),
@@ -95,7 +96,7 @@ impl<'a> Case<'a> {
 
     /// The connections of each client, by its address, to each server, in order of start.
     pub(super) fn pairs(&self) -> impl Iterator<Item = ((IpAddr, u32), &[usize])> {
-        self.pairs.iter()
+        self.pairs.iter().map(|((_, server), visits)| ((self.record(visits[0]).client.ip(), server), visits))
     }
 
     /// What was offered to a server.
@@ -111,43 +112,46 @@ impl<'a> Case<'a> {
     /// server goes before others, then the one from the same client, and then the one that is nearest to who sealed it: a hello
     /// comes to a balancer before it comes to a node.
     pub(super) fn origin(&self, session: usize, offering: usize) -> Option<Origin> {
-        let (server, hello) = (self.record(offering).server, self.record(offering).hello?);
-        let issues = self.graph.issues(&self.graph.sessions()[session]).iter().filter(|issue| issue.at <= hello);
-        let issues = issues.map(|issue| Origin {
-            connection: issue.connection,
+        let Record { server, address, hello, .. } = self.record(offering);
+        let hello = (*hello)?;
+        let issues = self.graph.issues(&self.graph.sessions()[session]);
+        let issues = &issues[..issues.partition_point(|issue| issue.at <= hello)];
+        let seen = |issue: &Issue| Origin {
+            connection: issue.connection(),
             at: issue.at,
-            lifetime: issue.lifetime,
+            lifetime: issue.lifetime(),
             is_seen: true,
-        });
+        };
+        if let [only] = issues {
+            return Some(seen(only));
+        }
         let inferred = self.inferred_origins(session);
         let inferred = inferred.map(|(connection, at)| Origin { connection, at, lifetime: None, is_seen: false });
-        let client = self.record(offering).client.ip();
         let nearness = |origin: &Origin| {
             let record = self.record(origin.connection);
-            (record.server == server, record.client.ip() == client, record.hello, origin.at)
+            (record.server == *server, record.address == *address, record.hello, origin.at)
         };
-        issues.max_by_key(nearness).or_else(|| inferred.max_by_key(nearness))
+        issues.iter().map(seen).max_by_key(nearness).or_else(|| inferred.max_by_key(nearness))
     }
 
     /// The connections that issued a session, with when: several where one connection was seen on several legs.
-    pub(super) fn origins(&self, session: usize) -> Vec<(usize, Moment)> {
+    pub(super) fn origins(&self, session: usize) -> impl Iterator<Item = (usize, Moment)> {
         let issues = self.graph.issues(&self.graph.sessions()[session]).iter();
-        let mut origins = issues.map(|issue| (issue.connection, issue.at)).collect::<Vec<_>>();
-        if origins.is_empty() {
-            origins.extend(self.inferred_origins(session));
-        }
-        origins
+        let issues = issues.map(|issue| (issue.connection(), issue.at));
+        issues.chain(self.inferred_origins(session))
     }
 
+    /// Where a session came from that nobody was seen to issue: a connection, on each of its legs.
     fn inferred_origins(&self, session: usize) -> impl Iterator<Item = (usize, Moment)> {
-        let legs = self.inferred.get(&session).map_or(&[][..], Vec::as_slice);
-        legs.iter().filter_map(|leg| Some((*leg, self.record(*leg).established?)))
+        let origin = self.inferred.get(session).copied().flatten().map(|origin| origin as usize);
+        let legs = origin.and_then(|origin| self.legs.get(&self.record(origin).random?)).map_or(&[][..], Vec::as_slice);
+        let all = origin.filter(|_| legs.is_empty()).into_iter().chain(legs.iter().copied());
+        all.filter_map(|leg| Some((leg, self.record(leg).established?)))
     }
 
     /// The sessions that a connection was seen to issue.
     pub(super) fn issued_on(&self, connection: usize) -> impl Iterator<Item = usize> {
-        let start = self.issued.partition_point(|(issuer, _)| *issuer < connection);
-        self.issued[start..].iter().take_while(move |(issuer, _)| *issuer == connection).map(|(_, session)| *session)
+        self.issued.get(connection).iter().map(|session| *session as usize)
     }
 
     /// The connections that offered a session, in order of time.
@@ -177,14 +181,13 @@ impl<'a> Case<'a> {
 
     /// TLS 1.3 hides who issued a ticket. It came, as a rule, on the last connection that the client had finished before; from
     /// elsewhere, if that was read, and this was not on it.
-    fn infer_origins(&self) -> BTreeMap<usize, Vec<usize>> {
-        let legs = self.legs();
-        let mut inferred = BTreeMap::new();
+    fn infer_origins(&self) -> Vec<Option<u32>> {
+        let mut inferred = vec![None; self.graph.sessions().len()];
         for (_, visits) in self.visits.iter() {
             let roams = self.roams(visits);
             for (index, visit) in visits.iter().enumerate() {
                 let record = self.record(*visit);
-                let Some(session) = self.unexplained(record).filter(|session| !inferred.contains_key(session)) else {
+                let Some(session) = self.unexplained(record).filter(|session| inferred[*session].is_none()) else {
                     continue;
                 };
                 let before = visits[..index].iter().rev().copied();
@@ -196,26 +199,10 @@ impl<'a> Case<'a> {
                         && (roams || earlier.server == record.server)
                 });
                 let origin = origin.filter(|origin| self.issued_on(*origin).next().is_none());
-                let all = |origin| {
-                    let legs = self.record(origin).random.and_then(|random| legs.get(&random));
-                    legs.cloned().unwrap_or_else(|| vec![origin])
-                };
-                inferred.extend(origin.map(|origin| (session, all(origin))));
+                inferred[session] = origin.and_then(|origin| u32::try_from(origin).ok());
             }
         }
         inferred
-    }
-
-    /// The connections that were seen on several legs, by the client's random bytes.
-    fn legs(&self) -> BTreeMap<u64, Vec<usize>> {
-        let mut legs = BTreeMap::<u64, Vec<usize>>::new();
-        for (place, record) in self.records() {
-            if let Some(random) = record.random {
-                legs.entry(random).or_default().push(place);
-            }
-        }
-        legs.retain(|_, legs| legs.len() > 1);
-        legs
     }
 
     /// The session that a connection offers in TLS 1.3 and nobody was seen to issue.
@@ -243,13 +230,20 @@ impl<'a> Case<'a> {
     }
 }
 
-fn issued(graph: &Graph) -> Vec<(usize, usize)> {
-    let sessions = graph.sessions().iter().enumerate();
-    let issues =
-        sessions.flat_map(|(place, session)| graph.issues(session).iter().map(move |issue| (issue.connection, place)));
-    let mut issued = issues.collect::<Vec<_>>();
-    issued.sort_unstable();
-    issued
+fn issued(graph: &Graph) -> Buckets<u32> {
+    let sessions = (0..).zip(graph.sessions());
+    let issued = sessions
+        .flat_map(|(place, session)| graph.issues(session).iter().map(move |issue| (issue.connection() as u32, place)));
+    Buckets::of(graph.connections().len(), issued)
+}
+
+/// The connections that were seen on several legs, by the client's random bytes.
+fn legs(graph: &Graph) -> BTreeMap<u64, Vec<usize>> {
+    let randoms = graph.connections().iter().enumerate().filter_map(|(place, record)| Some((record.random?, place)));
+    let mut randoms = randoms.collect::<Vec<_>>();
+    randoms.sort_unstable();
+    let alike = randoms.chunk_by(|(one, _), (other, _)| one == other).filter(|alike| alike.len() > 1);
+    alike.map(|alike| (alike[0].0, alike.iter().map(|(_, place)| *place).collect())).collect()
 }
 
 fn offers(graph: &Graph) -> Vec<Offers> {

@@ -1,29 +1,37 @@
-/// Connections in groups, each in order of start.
+use crate::buckets::Buckets;
+
+/// Connections in groups of a client's, each in order of start.
 #[derive(Debug)]
-pub(super) struct Groups<K> {
+pub(super) struct Groups {
     places: Vec<usize>,
-    /// What the members of each group have in common, and where the group ends.
-    ends: Vec<(K, usize)>,
+    /// Who each group is of, and where it ends.
+    ends: Vec<(Member, usize)>,
 }
 
-impl<K: Copy + Ord> Groups<K> {
-    /// The groups of `members`, by key.
-    pub(super) fn of(members: impl Iterator<Item = (K, usize)>) -> Self {
-        let mut members = members.collect::<Vec<_>>();
-        members.sort_unstable();
-        let places = members.iter().map(|(_, place)| *place).collect();
+/// The client of a group, and what of its connections are in there, both by number.
+pub(super) type Member = (u32, u32);
+
+impl Groups {
+    /// The connections of each member, given in order of start.
+    pub(super) fn of(members: &[(Member, usize)]) -> Self {
+        let count =
+            |number: fn(&Member) -> u32| members.iter().map(|(member, _)| number(member) + 1).max().unwrap_or(0);
+        let by_other = members.iter().map(|(member, place)| (member.1, (*member, *place)));
+        let by_other = Buckets::of(count(|member| member.1) as usize, by_other).into_values();
+        let by_client = by_other.iter().map(|member| (member.0.0, *member));
+        let sorted = Buckets::of(count(|member| member.0) as usize, by_client).into_values();
         let mut ends = Vec::new();
-        for group in members.chunk_by(|(one, _), (other, _)| one == other) {
+        for group in sorted.chunk_by(|(one, _), (other, _)| one == other) {
             let before = ends.last().map_or(0, |(_, end)| *end);
             ends.push((group[0].0, before + group.len()));
         }
-        Self { places, ends }
+        Self { places: sorted.into_iter().map(|(_, place)| place).collect(), ends }
     }
 
-    /// The groups, in order of their keys.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (K, &[usize])> {
+    /// The groups, in order of their members.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Member, &[usize])> {
         let starts = [0].into_iter().chain(self.ends.iter().map(|(_, end)| *end));
-        starts.zip(&self.ends).map(|(start, (key, end))| (*key, &self.places[start..*end]))
+        starts.zip(&self.ends).map(|(start, (member, end))| (*member, &self.places[start..*end]))
     }
 }
 
@@ -32,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_in_order_and_so_are_their_members() {
-        let groups = Groups::of([('b', 3), ('a', 2), ('b', 1), ('c', 0)].into_iter());
-        let seen = groups.iter().map(|(key, places)| (key, places.to_vec())).collect::<Vec<_>>();
-        assert_eq!(seen, [('a', vec![2]), ('b', vec![1, 3]), ('c', vec![0])]);
-        assert_eq!(Groups::<char>::of([].into_iter()).iter().count(), 0);
+    fn groups_are_in_order_and_so_are_their_connections() {
+        let groups = Groups::of(&[((2, 0), 1), ((0, 7), 2), ((2, 0), 3), ((0, 1), 4), ((0, 7), 5)]);
+        let seen = groups.iter().map(|(member, places)| (member, places.to_vec())).collect::<Vec<_>>();
+        assert_eq!(seen, [((0, 1), vec![4]), ((0, 7), vec![2, 5]), ((2, 0), vec![1, 3])]);
+        assert_eq!(Groups::of(&[]).iter().count(), 0);
     }
 }

@@ -27,17 +27,25 @@ impl Listener {
 /// What each listener did with each key.
 #[derive(Debug, Default)]
 pub(super) struct Timelines {
-    uses: BTreeMap<(Listener, Key), Vec<Use>>,
+    uses: BTreeMap<(Listener, Key), Uses>,
     /// The key of the ticket that a connection was given, where that is known.
     sealed: Vec<Option<Key>>,
-    /// What each listener sealed under, in order of time.
-    sealing: BTreeMap<Listener, Vec<(Moment, Key)>>,
+    sealing: BTreeMap<Listener, Sealing>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Use {
-    at: Moment,
-    connection: usize,
+/// When a listener first sealed or opened under a key, and when it last did.
+#[derive(Clone, Copy, Debug)]
+struct Uses {
+    first: Moment,
+    last: Moment,
+}
+
+/// When a listener last sealed, and under which key; and when it last did under any other.
+#[derive(Clone, Copy, Debug)]
+struct Sealing {
+    last: Moment,
+    key: Key,
+    last_otherwise: Option<Moment>,
 }
 
 impl Timelines {
@@ -47,21 +55,34 @@ impl Timelines {
             let Some(key) = session.key else { continue };
             for (connection, at) in case.origins(place) {
                 let listener = case.listener(connection);
-                timelines.uses.entry((listener, key)).or_default().push(Use { at, connection });
-                timelines.sealing.entry(listener).or_default().push((at, key));
+                timelines.use_key(listener, key, at);
+                timelines.seal(listener, key, at);
                 timelines.sealed[connection] = Some(key);
             }
             for connection in case.offers(session) {
                 let record = case.record(connection);
                 if let (Kind::ResumedTicket | Kind::ResumedPsk, Some(at)) = (record.agreed, record.hello) {
-                    let key = (case.listener(connection), key);
-                    timelines.uses.entry(key).or_default().push(Use { at, connection });
+                    timelines.use_key(case.listener(connection), key, at);
                 }
             }
         }
-        timelines.uses.values_mut().for_each(|uses| uses.sort_unstable());
-        timelines.sealing.values_mut().for_each(|sealing| sealing.sort_unstable());
         timelines
+    }
+
+    fn use_key(&mut self, listener: Listener, key: Key, at: Moment) {
+        let uses = self.uses.entry((listener, key)).or_insert(Uses { first: at, last: at });
+        *uses = Uses { first: uses.first.min(at), last: uses.last.max(at) };
+    }
+
+    fn seal(&mut self, listener: Listener, key: Key, at: Moment) {
+        let sealing = self.sealing.entry(listener).or_insert(Sealing { last: at, key, last_otherwise: None });
+        if sealing.key == key {
+            sealing.last = sealing.last.max(at);
+        } else if sealing.last < at {
+            *sealing = Sealing { last: at, key, last_otherwise: Some(sealing.last) };
+        } else {
+            sealing.last_otherwise = sealing.last_otherwise.max(Some(at));
+        }
     }
 
     /// The key of the ticket that a connection was given, where that is known.
@@ -71,21 +92,18 @@ impl Timelines {
 
     /// Whether `listener` sealed or opened under `key` before `at`.
     pub(super) fn used_before(&self, listener: Listener, key: Key, at: Moment) -> bool {
-        self.uses(listener, key).first().is_some_and(|used| used.at < at)
+        self.uses.get(&(listener, key)).is_some_and(|uses| uses.first < at)
     }
 
     /// Whether it did after.
     pub(super) fn used_after(&self, listener: Listener, key: Key, at: Moment) -> bool {
-        self.uses(listener, key).last().is_some_and(|used| used.at > at)
+        self.uses.get(&(listener, key)).is_some_and(|uses| uses.last > at)
     }
 
     /// Whether it sealed under another key from `at` on.
     pub(super) fn seals_otherwise_from(&self, listener: Listener, key: Key, at: Moment) -> bool {
-        let sealing = self.sealing.get(&listener).map_or(&[][..], Vec::as_slice);
-        sealing.iter().any(|(when, sealed)| *when >= at && *sealed != key)
-    }
-
-    fn uses(&self, listener: Listener, key: Key) -> &[Use] {
-        self.uses.get(&(listener, key)).map_or(&[][..], Vec::as_slice)
+        let Some(sealing) = self.sealing.get(&listener) else { return false };
+        let last = if sealing.key == key { sealing.last_otherwise } else { Some(sealing.last) };
+        last >= Some(at)
     }
 }

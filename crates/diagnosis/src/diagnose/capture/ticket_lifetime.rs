@@ -12,11 +12,11 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut odd = BTreeMap::<(u32, bool), Vec<(usize, Duration)>>::new();
     for session in case.graph.sessions() {
         for issue in case.graph.issues(session) {
-            let Some(lifetime) = issue.lifetime else { continue };
-            let record = case.record(issue.connection);
+            let Some(lifetime) = issue.lifetime() else { continue };
+            let record = case.record(issue.connection());
             let is_long = lifetime > LONGEST && record.version >= Some(Version::TLS13);
             if is_long || lifetime < SHORTEST {
-                odd.entry((record.server, is_long)).or_default().push((issue.connection, lifetime));
+                odd.entry((record.server, is_long)).or_default().push((issue.connection(), lifetime));
             }
         }
     }

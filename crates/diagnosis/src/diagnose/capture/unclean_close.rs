@@ -24,7 +24,10 @@ pub(super) fn tallies(case: &Case<'_>) -> BTreeMap<u32, Tally> {
     for (place, record) in case.records() {
         let Some((number, hello)) = record.session().zip(record.hello) else { continue };
         let session = &case.graph.sessions()[number];
-        let Some(origin) = case.origin(number, place).filter(|_| session.key.is_none()) else { continue };
+        if session.key.is_some() {
+            continue;
+        }
+        let Some(origin) = case.origin(number, place) else { continue };
         if case.record(origin.connection).server != record.server
             || case.record(origin.connection).version != record.version
         {

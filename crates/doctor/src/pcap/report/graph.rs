@@ -44,7 +44,7 @@ pub(super) fn of(incident: &Incident) -> report::Graph {
 /// The connection that was given, last of all before, what the one at `place` offers.
 fn given(graph: &Graph, record: &Record, place: usize) -> Option<usize> {
     let issues = graph.issues(graph.offered(record)?).iter();
-    issues.map(|issue| issue.connection).rfind(|connection| *connection < place)
+    issues.map(|issue| issue.connection()).rfind(|connection| *connection < place)
 }
 
 fn mood(record: &Record) -> Mood {
