@@ -99,6 +99,11 @@ impl<'a> Case<'a> {
         self.pairs.iter().map(|((_, server), visits)| ((self.record(visits[0]).client.ip(), server), visits))
     }
 
+    /// A value for each server, by number.
+    pub(super) fn for_servers<T: Default>(&self) -> Vec<T> {
+        self.graph.servers().iter().map(|_| T::default()).collect()
+    }
+
     /// What was offered to a server.
     pub(super) fn offered_to(&self, server: u32) -> Offers {
         self.offers.get(server as usize).copied().unwrap_or_default()

@@ -14,8 +14,10 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     for ((client, _), visits) in case.pairs() {
         let kept = visits.iter().enumerate().filter_map(|(index, place)| {
             let record = case.record(*place);
-            let renewed = record.kind.is_resumed() && record.renewed_inline == Answer::Yes;
-            let next = next_visit(case, record, &visits[index + 1..]).filter(|_| renewed)?;
+            if !record.kind.is_resumed() || record.renewed_inline != Answer::Yes {
+                return None;
+            }
+            let next = next_visit(case, record, &visits[index + 1..])?;
             let same = case.record(next).session() == record.session();
             (same && adopted(case, *place) == Adopted::Old).then_some(next)
         });

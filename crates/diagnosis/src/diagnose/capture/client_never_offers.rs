@@ -13,9 +13,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn judge(case: &Case<'_>, server: u32, visits: &[usize]) -> Option<Finding> {
-    let offers = visits.iter().any(|place| !matches!(case.record(*place).offered, Offered::None | Offered::Unknown));
+    let offers = |place: &usize| !matches!(case.record(*place).offered, Offered::None | Offered::Unknown);
+    if visits.len() <= FEWEST || visits.iter().any(offers) {
+        return None;
+    }
     let missed = missed(case, visits);
-    if offers || missed.len() < FEWEST {
+    if missed.len() < FEWEST {
         return None;
     }
     let (client, address) = (case.record(visits[0]).client, case.graph.servers()[server as usize]);

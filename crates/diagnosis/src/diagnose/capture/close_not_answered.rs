@@ -1,35 +1,32 @@
 //! `close-not-answered`: the server does not answer close_notify with its own. RFC 8446 §6.1 lets it, but clients that wait
 //! for it wait in vain, and cannot tell its end from an attacker's.
 
-use std::collections::BTreeMap;
-
 use super::case::Case;
 use super::sentence::{Draft, count};
 use crate::evidence::Close;
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut servers = BTreeMap::<u32, (Vec<usize>, usize)>::new();
+    let mut servers = case.for_servers::<(Vec<usize>, usize)>();
     for (place, record) in case.records().filter(|(_, record)| record.established.is_some()) {
-        let (unanswered, answered) = servers.entry(record.server).or_default();
+        let (unanswered, answered) = &mut servers[record.server as usize];
         match (record.close.client, record.close.server) {
             (Close::Clean, Close::Truncated) => unanswered.push(place),
             (Close::Clean, Close::Clean) => *answered += 1,
             _ => {}
         }
     }
-    let silent = servers
-        .into_iter()
-        .filter(|(_, (unanswered, answered))| unanswered.len() >= FEWEST && unanswered.len() > MOST * answered);
-    let judged = silent.map(|(server, (unanswered, _))| {
-        let address = case.graph.servers()[server as usize];
+    let silent = case.graph.servers().iter().zip(servers);
+    let silent =
+        silent.filter(|(_, (unanswered, answered))| unanswered.len() >= FEWEST && unanswered.len() > MOST * answered);
+    let judged = silent.map(|(address, (unanswered, _))| {
         let summary = format!(
             "{address} ends without close_notify where the client sent one: {}.",
             count(unanswered.len(), "connection")
         );
         Draft::new(Name::CloseNotAnswered, Severity::Note, Certainty::Inferred, summary)
             .shown_by(case, &unanswered)
-            .about([address])
+            .about([*address])
             .done()
     });
     judged.collect()

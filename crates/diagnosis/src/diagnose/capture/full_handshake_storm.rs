@@ -13,6 +13,9 @@ use crate::{Certainty, Finding, Name, Severity};
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut by_client = BTreeMap::<IpAddr, Vec<Pair>>::new();
     for ((client, _), visits) in case.pairs() {
+        if visits.len() <= FEWEST_TO_ONE_SERVER {
+            continue;
+        }
         let pair = Pair::of(case, visits);
         if pair.never_resumes() {
             by_client.entry(client).or_default().push(pair);

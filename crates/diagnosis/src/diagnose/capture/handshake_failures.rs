@@ -1,7 +1,5 @@
 //! `handshake-failures`: handshakes end in alerts.
 
-use std::collections::BTreeMap;
-
 use super::case::Case;
 use super::inline_renewal_aborted::is_aborted;
 use super::sentence::{Draft, count, list};
@@ -13,16 +11,15 @@ use crate::{Certainty, Finding, Name, Severity, Side};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let fallbacks = fallbacks(case);
-    let mut servers = BTreeMap::<u32, (Vec<(usize, Side, Description)>, usize)>::new();
+    let mut servers = case.for_servers::<(Vec<(usize, Side, Description)>, usize)>();
     for (place, record) in case.records().filter(|(_, record)| record.hello.is_some()) {
-        let (failed, all) = servers.entry(record.server).or_default();
+        let (failed, all) = &mut servers[record.server as usize];
         *all += 1;
-        let explained = is_stale(case, place) || is_aborted(case, place) || fallbacks.contains(&place);
-        failed.extend(fatal(record).filter(|_| !explained).map(|(side, description)| (place, side, description)));
+        let explained = || is_stale(case, place) || is_aborted(case, place) || fallbacks.contains(&place);
+        failed.extend(fatal(record).filter(|_| !explained()).map(|(side, description)| (place, side, description)));
     }
-    let failing = servers.into_iter().filter(|(_, (failed, _))| !failed.is_empty());
-    let judged = failing.map(|(server, (failed, all))| {
-        let address = case.graph.servers()[server as usize];
+    let failing = case.graph.servers().iter().zip(servers).filter(|(_, (failed, _))| !failed.is_empty());
+    let judged = failing.map(|(address, (failed, all))| {
         let places = failed.iter().map(|(place, ..)| *place).collect::<Vec<_>>();
         let alerts = failed.iter().map(|(_, side, description)| match side {
             Side::Client => format!("{description} by the client"),
@@ -40,7 +37,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         Draft::new(Name::HandshakeFailures, severity, Certainty::Seen, summary)
             .shown_by(case, &places)
             .with_cost(super::stale_session_alert::failed(failed.len()))
-            .about(places.iter().map(|place| case.record(*place).client).chain([address]))
+            .about(places.iter().map(|place| case.record(*place).client).chain([*address]))
             .done()
     });
     judged.collect()

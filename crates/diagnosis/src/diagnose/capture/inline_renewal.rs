@@ -1,25 +1,22 @@
 //! `inline-renewal`: tickets come inside abbreviated TLS 1.2 handshakes (RFC 5077 §3.3), which some clients cannot bear.
 
-use std::collections::BTreeMap;
-
 use super::case::Case;
 use super::sentence::{Draft, count};
 use crate::evidence::{Answer, Kind};
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut servers = BTreeMap::<u32, (Vec<usize>, usize)>::new();
+    let mut servers = case.for_servers::<(Vec<usize>, usize)>();
     for (place, record) in case.records() {
         let is_renewed = record.renewed_inline == Answer::Yes;
         if is_renewed || record.agreed == Kind::ResumedTicket {
-            let (renewed, all) = servers.entry(record.server).or_default();
+            let (renewed, all) = &mut servers[record.server as usize];
             *all += 1;
             renewed.extend(is_renewed.then_some(place));
         }
     }
-    let renewing = servers.into_iter().filter(|(_, (renewed, _))| !renewed.is_empty());
-    let judged = renewing.map(|(server, (renewed, all))| {
-        let address = case.graph.servers()[server as usize];
+    let renewing = case.graph.servers().iter().zip(servers).filter(|(_, (renewed, _))| !renewed.is_empty());
+    let judged = renewing.map(|(address, (renewed, all))| {
         let under_another = renewed.iter().filter(|place| seals_under_another_key(case, **place)).count();
         let why = match under_another {
             0 => "under the same key".to_owned(),
@@ -33,7 +30,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         );
         Draft::new(Name::InlineRenewal, Severity::Note, Certainty::Seen, summary)
             .shown_by(case, &renewed)
-            .about([address])
+            .about([*address])
             .done()
     });
     judged.collect()

@@ -4,7 +4,6 @@
 //! keys that take turns: a rotation does not go back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::case::Case;
@@ -139,11 +138,14 @@ fn with_nodes_elsewhere(case: &Case<'_>) -> Vec<Finding> {
         _ => false,
     });
     let foreign = foreign.map(|refusal| (refusal.connection, refusal.reason)).collect::<BTreeMap<_, _>>();
-    let mut visitors = BTreeMap::<(Listener, IpAddr, u32), Visitor>::new();
-    if !foreign.is_empty() {
+    let visitor = |place: usize, record: &Record| (case.listener(place), record.address, record.shape);
+    let visitors = foreign.keys().map(|place| (visitor(*place, case.record(*place)), Visitor::default()));
+    let mut visitors = visitors.collect::<BTreeMap<_, _>>();
+    if !visitors.is_empty() {
         for (place, record) in case.records().filter(|(_, record)| record.hello.is_some()) {
-            let visitor = visitors.entry((case.listener(place), record.client.ip(), record.shape)).or_default();
-            visitor.comes(place, record, foreign.get(&place).copied());
+            if let Some(visitor) = visitors.get_mut(&visitor(place, record)) {
+                visitor.comes(place, record, foreign.get(&place).copied());
+            }
         }
     }
     let mut fresh = BTreeMap::<Listener, (Vec<usize>, usize)>::new();

@@ -1,36 +1,31 @@
 //! `no-resumption-offered`: the server gives its clients nothing to come back with.
 
-use std::collections::BTreeMap;
-
 use super::case::Case;
 use super::sentence::{Draft, count};
-use crate::session::{Given, Record};
+use crate::session::Given;
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    let mut servers = BTreeMap::<u32, Vec<(usize, &Record)>>::new();
+    let mut servers = case.for_servers::<(bool, Vec<usize>)>();
     for (place, record) in case.records().filter(|(_, record)| record.established.is_some()) {
-        servers.entry(record.server).or_default().push((place, record));
+        let (gives, withheld) = &mut servers[record.server as usize];
+        *gives |= record.given.is_given() || record.agreed.is_resumed();
+        withheld.extend(record.given.is_withheld().then_some(place));
     }
-    let judged = servers.into_iter().filter_map(|(server, all)| {
-        let withheld = all.iter().filter(|(_, record)| record.given.is_withheld()).collect::<Vec<_>>();
-        let gives = all.iter().any(|(_, record)| record.given.is_given() || record.agreed.is_resumed());
-        if gives || withheld.len() < FEWEST {
-            return None;
-        }
-        let address = case.graph.servers()[server as usize];
-        let asked = withheld.iter().filter(|(_, record)| record.takes_tickets()).count();
-        let places = withheld.iter().map(|(place, _)| *place).collect::<Vec<_>>();
-        let (severity, why) = match asked {
-            0 => (Severity::Note, "no session ID, and its clients do not ask for tickets"),
-            _ => (Severity::Problem, "neither session IDs nor tickets"),
-        };
-        let is_seen = withheld.iter().all(|(_, record)| record.given == Given::No);
-        let certainty = if is_seen { Certainty::Seen } else { Certainty::Inferred };
-        let summary = format!("{address} gives {why}: {}, all full.", count(places.len(), "handshake"));
-        let draft = Draft::new(Name::NoResumptionOffered, severity, certainty, summary);
-        Some(draft.shown_by(case, &places).costing(case, &places[1..]).about([address]).done())
-    });
+    let all = case.graph.servers().iter().zip(servers);
+    let judged =
+        all.filter(|(_, (gives, withheld))| !gives && withheld.len() >= FEWEST).map(|(address, (_, places))| {
+            let asked = places.iter().any(|place| case.record(*place).takes_tickets());
+            let (severity, why) = match asked {
+                false => (Severity::Note, "no session ID, and its clients do not ask for tickets"),
+                true => (Severity::Problem, "neither session IDs nor tickets"),
+            };
+            let is_seen = places.iter().all(|place| case.record(*place).given == Given::No);
+            let certainty = if is_seen { Certainty::Seen } else { Certainty::Inferred };
+            let summary = format!("{address} gives {why}: {}, all full.", count(places.len(), "handshake"));
+            let draft = Draft::new(Name::NoResumptionOffered, severity, certainty, summary);
+            draft.shown_by(case, &places).costing(case, &places[1..]).about([*address]).done()
+        });
     judged.collect()
 }
 

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use super::case::Case;
 use super::sentence::{Draft, count, list};
+use crate::session::Record;
 use crate::{Certainty, Finding, Name, Severity};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut servers = BTreeMap::<u32, Vec<usize>>::new();
-    for (place, record) in case.records().filter(|(_, record)| record.agreed.is_resumed()) {
+    let named = |record: &Record| record.agreed.is_resumed() && record.server_name.is_some();
+    for (place, record) in case.records().filter(|(_, record)| named(record)) {
         let origin = record.session().and_then(|session| case.origin(session, place));
         let Some(origin) = origin.filter(|origin| origin.is_seen) else { continue };
         let before = case.record(origin.connection).server_name;
-        if before.is_some() && record.server_name.is_some() && before != record.server_name {
+        if before.is_some() && before != record.server_name {
             servers.entry(record.server).or_default().push(place);
         }
     }

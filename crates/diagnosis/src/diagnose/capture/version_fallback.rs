@@ -12,7 +12,7 @@ use crate::{Certainty, Finding, Name, Severity, Side, Timestamp};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let judged = case.pairs().filter_map(|((client, _), visits)| {
-        let fallbacks = Visits::of(case, visits).fallbacks();
+        let fallbacks = fallbacks_of(case, visits);
         if fallbacks.is_empty() {
             return None;
         }
@@ -39,7 +39,19 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 
 /// The connections with which clients fell back.
 pub(super) fn fallbacks(case: &Case<'_>) -> BTreeSet<usize> {
-    case.pairs().flat_map(|(_, visits)| Visits::of(case, visits).fallbacks()).collect()
+    case.pairs().flat_map(|(_, visits)| fallbacks_of(case, visits)).collect()
+}
+
+/// The connections with which a client fell back at one server.
+fn fallbacks_of(case: &Case<'_>, visits: &[usize]) -> Vec<usize> {
+    let records = || visits.iter().map(|place| (*place, case.record(*place)));
+    // Of most clients nothing has to be kept.
+    if !records().any(|(_, record)| record.is_fallback() || is_broken_off(record)) {
+        return Vec::new();
+    }
+    let mut seen = Visits::default();
+    records().for_each(|(place, record)| seen.comes(place, record));
+    seen.fallbacks()
 }
 
 /// What a client does at one server.
@@ -55,12 +67,6 @@ struct Visits {
 }
 
 impl Visits {
-    fn of(case: &Case<'_>, visits: &[usize]) -> Self {
-        let mut seen = Self::default();
-        visits.iter().for_each(|place| seen.comes(*place, case.record(*place)));
-        seen
-    }
-
     fn comes(&mut self, place: usize, record: &Record) {
         let hello = record.hello.map(|hello| hello.time).unwrap_or_default();
         let higher = self.broken.range(Version(record.highest.0.saturating_add(1))..);
@@ -89,13 +95,13 @@ impl Visits {
 /// Whether the client gave up what the server had agreed to, and not for the server's certificate.
 fn is_broken_off(record: &Record) -> bool {
     let complains_of_certificate =
-        record.alerts().any(|(side, description)| side == Side::Client && (41..=49).contains(&description.0));
-    let refused = record.alerts().any(|(side, description)| side == Side::Server && !description.is_warning());
+        || record.alerts().any(|(side, description)| side == Side::Client && (41..=49).contains(&description.0));
+    let refused = || record.alerts().any(|(side, description)| side == Side::Server && !description.is_warning());
     record.kind == Kind::Aborted
         && record.version.is_some()
         && record.client_ended.is_some()
-        && !complains_of_certificate
-        && !refused
+        && !complains_of_certificate()
+        && !refused()
 }
 
 // Who falls back does it at once.
