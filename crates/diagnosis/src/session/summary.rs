@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Graph, Record};
-use crate::evidence::{Answer, Close, KeyName, Kind, Version};
+use crate::evidence::{Answer, Close, Ja4, KeyName, Kind, Version};
 use crate::{Moment, Sides};
 
 /// What became of the connections of one server, or one client.
@@ -20,6 +20,8 @@ pub struct Summary {
     pub versions: BTreeMap<Version, u64>,
     /// How each side ended them.
     pub closes: Sides<BTreeMap<Close, u64>>,
+    /// How many ClientHellos had each fingerprint.
+    pub ja4s: BTreeMap<Ja4, u64>,
     /// The keys of the tickets that were issued or offered, as far as those could be read, first seen first.
     pub keys: Vec<KeyUse>,
 }
@@ -48,7 +50,7 @@ impl Summary {
         self.kinds.get(&kind).copied().unwrap_or_default()
     }
 
-    fn add(&mut self, record: &Record) {
+    fn add(&mut self, record: &Record, ja4: Option<Ja4>) {
         self.connections += 1;
         *self.kinds.entry(record.kind).or_default() += 1;
         self.refused += u64::from(record.refused() == Answer::Yes);
@@ -58,6 +60,9 @@ impl Summary {
         }
         *self.closes.client.entry(record.close.client).or_default() += 1;
         *self.closes.server.entry(record.close.server).or_default() += 1;
+        if let Some(ja4) = ja4 {
+            *self.ja4s.entry(ja4).or_default() += 1;
+        }
     }
 }
 
@@ -74,7 +79,9 @@ impl Graph {
 
     fn summaries<P: Copy + Ord>(&self, peer: impl Fn(&Record) -> P) -> BTreeMap<P, Summary> {
         let mut summaries = BTreeMap::<P, Summary>::new();
-        self.connections().iter().for_each(|record| summaries.entry(peer(record)).or_default().add(record));
+        for record in self.connections() {
+            summaries.entry(peer(record)).or_default().add(record, self.ja4(record));
+        }
         let mut uses = BTreeMap::<(P, KeyName), KeyUse>::new();
         for session in self.sessions() {
             let Some(name) = session.key.map(|key| self.key_name(key)) else { continue };

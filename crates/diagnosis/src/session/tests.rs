@@ -114,6 +114,9 @@ fn clients_have_the_fingerprints_of_their_hellos() {
     let seen = (0..3).map(|place| graph.verdict(place).ja4).collect::<Vec<_>>();
     assert_eq!(seen, [Some(one), Some(other), Some(one)]);
     assert_eq!(graph.connections()[0].ja4, graph.connections()[2].ja4, "kept once");
+    let clients = graph.by_client();
+    let summary = clients.values().next().expect("a client");
+    assert_eq!(summary.ja4s.iter().map(|(ja4, times)| (*ja4, *times)).collect::<Vec<_>>(), [(other, 1), (one, 2)]);
 }
 
 #[test]
@@ -123,6 +126,7 @@ fn what_was_not_seen_is_unknown() {
     let graph = scene.graph();
     let verdict = graph.verdict(0);
     assert_eq!(verdict.ja4, None);
+    assert!(graph.by_client().values().all(|summary| summary.ja4s.is_empty()));
     assert_eq!((verdict.kind, verdict.offered), (Kind::Unknown, Offered::Unknown));
     assert_eq!((verdict.refused, verdict.renewed_inline), (Answer::Unknown, Answer::Unknown));
 }

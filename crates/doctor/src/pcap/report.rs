@@ -1,5 +1,6 @@
-//! What people get: a page, with a timeline, tables of servers and clients, and the graph of sessions.
+//! What people get: a page, with a timeline, tables of servers and clients, what the clients are, and the graph of sessions.
 
+mod fingerprints;
 mod graph;
 mod peers;
 
@@ -25,7 +26,7 @@ impl Incident {
 
     /// The report, with a timeline of `spans` spans at most.
     fn page(&self, name: &str, spans: usize) -> Page {
-        let mut sections = peers::sections(self).to_vec();
+        let mut sections = peers::sections(self);
         sections.push(Section { heading: "Capture".to_owned(), lines: self.remarks(), ..Section::default() });
         let connections = self.graph.connections().iter();
         let timeline = Timeline::of(connections.map(|record| (self.since_first(record), handshakes(record))), spans);

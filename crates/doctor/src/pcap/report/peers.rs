@@ -6,28 +6,31 @@ use std::collections::BTreeMap;
 use raincheck_diagnosis::evidence::{Close, Kind};
 use raincheck_diagnosis::session::{KeyUse, Summary};
 
-use super::percent;
+use super::{fingerprints, percent};
 use crate::pcap::Incident;
 use crate::report::{Cell, Mood, Section, Table};
 
-/// A table of servers, and one of clients: those with the most connections.
-pub(super) fn sections(incident: &Incident) -> [Section; 2] {
-    let (servers, clients) = (incident.graph.by_server(), incident.graph.by_client());
-    [
-        section("Servers", servers, |summary| &summary.closes.server),
-        section("Clients", clients, |summary| &summary.closes.client),
-    ]
+/// A table of servers, one of clients, and one of what these are: those with the most connections.
+pub(super) fn sections(incident: &Incident) -> Vec<Section> {
+    let servers = busiest_first(incident.graph.by_server());
+    let clients = busiest_first(incident.graph.by_client());
+    let mut sections = vec![
+        section("Servers", &servers, |summary| &summary.closes.server),
+        section("Clients", &clients, |summary| &summary.closes.client),
+    ];
+    sections.extend(fingerprints::section(&clients));
+    sections
 }
 
 type Closes = BTreeMap<Close, u64>;
 
-fn section<P: Ord + ToString>(
-    heading: &str,
-    peers: BTreeMap<P, Summary>,
-    closes: impl Fn(&Summary) -> &Closes,
-) -> Section {
+fn busiest_first<P: Ord>(peers: BTreeMap<P, Summary>) -> Vec<(P, Summary)> {
     let mut peers = peers.into_iter().collect::<Vec<_>>();
     peers.sort_by_key(|(_, summary)| Reverse(summary.connections)); // stable: by address where they are as many
+    peers
+}
+
+fn section<P: ToString>(heading: &str, peers: &[(P, Summary)], closes: impl Fn(&Summary) -> &Closes) -> Section {
     let rows = peers.iter().take(MOST_ROWS).map(|(peer, summary)| row(peer.to_string(), summary, closes(summary)));
     let head = ["", "handshakes", "resumed", "refused", "full", "aborted", "unknown", "closes*", "TLS", "keys"];
     let mut lines = vec!["* clean/truncated/reset".to_owned()];
