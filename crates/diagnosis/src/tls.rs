@@ -1,9 +1,11 @@
 //! TLS, read from outside: from the bytes of both sides to the [`Connection`](crate::evidence::Connection) they make.
 //!
 //! [`Reader`] finds the TLS in a stream (`start`), takes it apart into records (`record`) and their handshake messages
-//! (`message`), and notes what those say (`hello`, `old_hello`). What is encrypted is opened with a [`KeyLog`] (`keys`, `opener`); without
+//! (`message`), and notes what those say (`hello`, `old_hello`). What is encrypted is opened with a [`KeyLog`] (`keys`, `opener`, `aead`); without
 //! one, sizes tell what they can (`sizes`). Nothing here judges whether a peer keeps to the protocol.
 
+mod aead;
+mod agreed;
 mod cursor;
 mod direction;
 mod expand;

@@ -1,5 +1,6 @@
 //! What a key log knows of one connection, and which of its keys is due.
 
+use super::agreed::Agreed;
 use super::key_log::{KeyLog, Label};
 use super::opener::Opener;
 use super::record::{Content, Header};
@@ -188,9 +189,8 @@ impl Keys {
         let Self { log, ways, server_random, plain } = self;
         let way = &mut ways[side];
         if way.opener.is_none() && way.changes == 1 {
-            let derived = log.look_up(random, Label::Master, |master| {
-                Opener::tls12(hello.suite, master, random, server_random, side)
-            });
+            let agreed = Agreed { suite: hello.suite, client_random: random, server_random };
+            let derived = log.look_up(random, Label::Master, |master| Opener::tls12(&agreed, master, side));
             way.opener = derived.flatten();
         }
         let opened = way.open(header, body, plain);
