@@ -2,11 +2,11 @@
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType};
-use aws_lc_rs::tls_prf::{self, P_SHA256, P_SHA384};
 use zeroize::Zeroizing;
 
 use super::agreed::{Agreed, half};
 use super::expand::expand_label;
+use super::prf::Prf;
 use super::record::Header;
 use crate::Side;
 
@@ -48,15 +48,12 @@ impl Aead {
 
     /// From a master secret (RFC 5246 §6.3), for what `side` sends.
     pub(super) fn tls12(agreed: &Agreed<'_>, master: &[u8], side: Side) -> Option<Self> {
-        let Agreed { suite, client_random, server_random, .. } = *agreed;
-        let (aead, hash, scheme) = cipher12(suite)?;
+        let suite = agreed.suite;
+        let (aead, prf, scheme) = cipher12(suite)?;
         let (key_length, iv_length) = (aead.key_len(), if scheme == Scheme::Tls12 { 12 } else { 4 });
-        let length = 2 * (key_length + iv_length);
-        let master = tls_prf::Secret::new(hash, master).ok()?;
-        let block =
-            master.derive_with_seed_concatination(b"key expansion", server_random, client_random, length).ok()?;
+        let block = agreed.key_block(prf, master, 2 * (key_length + iv_length))?;
         // client's key | server's key | client's IV | server's IV; an AEAD has no MAC keys.
-        let (keys, ivs) = block.as_ref().split_at_checked(2 * key_length)?;
+        let (keys, ivs) = block.split_at_checked(2 * key_length)?;
         let mut iv = [0; 12];
         iv[..iv_length].copy_from_slice(half(side, ivs));
         let key = bind(aead, half(side, keys))?;
@@ -124,15 +121,15 @@ fn cipher13(suite: u16) -> Option<(&'static Algorithm, hkdf::Algorithm)> {
 }
 
 /// The AEAD suites of TLS 1.2 that are in use (RFC 5288, RFC 5289, RFC 5487, RFC 7905), but for CCM's.
-fn cipher12(suite: u16) -> Option<(&'static Algorithm, &'static tls_prf::Algorithm, Scheme)> {
+fn cipher12(suite: u16) -> Option<(&'static Algorithm, Prf, Scheme)> {
     match suite {
         0x009c | 0x009e | 0x00a2 | 0x00a8 | 0x00aa | 0xc02b | 0xc02d | 0xc02f | 0xc031 => {
-            Some((&AES_128_GCM, &P_SHA256, Scheme::Tls12Explicit))
+            Some((&AES_128_GCM, Prf::Sha256, Scheme::Tls12Explicit))
         }
         0x009d | 0x009f | 0x00a3 | 0x00a9 | 0x00ab | 0xc02c | 0xc02e | 0xc030 | 0xc032 => {
-            Some((&AES_256_GCM, &P_SHA384, Scheme::Tls12Explicit))
+            Some((&AES_256_GCM, Prf::Sha384, Scheme::Tls12Explicit))
         }
-        0xcca8..=0xccae => Some((&CHACHA20_POLY1305, &P_SHA256, Scheme::Tls12)),
+        0xcca8..=0xccae => Some((&CHACHA20_POLY1305, Prf::Sha256, Scheme::Tls12)),
         _ => None,
     }
 }

@@ -68,8 +68,9 @@ pub(super) fn without_extensions(
 /// A ServerHello, or what has its form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// The server chose. With the random bytes, which go into the keys of TLS 1.2.
-    ServerHello(ServerHello, [u8; 32]),
+    /// The server chose. With the random bytes, which go into the keys of TLS 1.2, and with whether it agrees to have the MAC
+    /// of a record outside of what is encrypted (RFC 7366).
+    ServerHello { hello: ServerHello, random: [u8; 32], encrypt_then_mac: bool },
     /// The server asks for another ClientHello.
     HelloRetryRequest,
 }
@@ -87,16 +88,18 @@ pub(super) fn server_hello(body: &[u8], at: Moment) -> Option<Answered> {
     cursor.u8()?; // legacy_compression_method
     let mut hello =
         ServerHello { at, version, suite, session_id, ticket: false, psk: None, extended_master_secret: false };
+    let mut encrypt_then_mac = false;
     for (kind, extension) in extensions(&mut cursor)? {
         match kind {
             EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
             SESSION_TICKET => hello.ticket = true,
+            ENCRYPT_THEN_MAC => encrypt_then_mac = true,
             PRE_SHARED_KEY => hello.psk = Some(Cursor::new(extension).u16()?),
             SUPPORTED_VERSIONS => hello.version = Version(Cursor::new(extension).u16()?),
             _ => {}
         }
     }
-    Some(Answered::ServerHello(hello, random))
+    Some(Answered::ServerHello { hello, random, encrypt_then_mac })
 }
 
 /// Reads the body of a NewSessionTicket of TLS 1.2 (RFC 5077 §3.3). An empty ticket is none: the server changed its mind.
@@ -192,6 +195,7 @@ const FALLBACK_SCSV: u16 = 0x5600;
 const SERVER_NAME: u16 = 0;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
+const ENCRYPT_THEN_MAC: u16 = 22;
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const SESSION_TICKET: u16 = 35;
 const PRE_SHARED_KEY: u16 = 41;

@@ -4,6 +4,7 @@ use super::agreed::Agreed;
 use super::key_log::{KeyLog, Label};
 use super::opener::Opener;
 use super::record::{Content, Header};
+use super::tail::Tail;
 use crate::evidence::{Connection, ServerHello, Version};
 use crate::{Moment, Side, Sides};
 
@@ -12,6 +13,8 @@ use crate::{Moment, Side, Sides};
 pub(super) struct Keys {
     log: KeyLog,
     pub(super) server_random: [u8; 32],
+    /// TLS 1.2 and before: whether the server agrees to put MACs outside of what is encrypted.
+    pub(super) encrypt_then_mac: bool,
     ways: Sides<Way>,
     /// What the last record that was opened holds.
     plain: Vec<u8>,
@@ -29,6 +32,9 @@ struct Way {
     uncertain: bool,
     /// TLS 1.2: how often keys were changed. Those of a renegotiation are not followed.
     changes: u32,
+    /// TLS 1.2 and before: the end of the record before the one that is being read, and of that one, as far as it came.
+    before: Tail,
+    tail: Tail,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
 }
@@ -39,6 +45,8 @@ pub(super) struct Waiting {
     pub(super) at: Moment,
     pub(super) header: Header,
     pub(super) body: Vec<u8>,
+    /// The end of the record before.
+    pub(super) before: Tail,
 }
 
 /// What became of a record.
@@ -56,20 +64,20 @@ pub(super) enum Opened {
 
 impl Keys {
     pub(super) fn new(log: KeyLog) -> Self {
-        Self { log, server_random: [0; 32], ways: Sides::default(), plain: Vec::new() }
+        Self { log, server_random: [0; 32], encrypt_then_mac: false, ways: Sides::default(), plain: Vec::new() }
     }
 
     /// Opens a record of type application_data, or in TLS 1.2 one of any type that comes behind ChangeCipherSpec.
-    pub(super) fn open(&mut self, connection: &Connection, side: Side, header: Header, body: &[u8]) -> Opened {
+    pub(super) fn open(&mut self, connection: &Connection, side: Side, record: &Waiting) -> Opened {
         let Some(random) = connection.client_hello.as_ref().map(|hello| hello.random) else { return Opened::Sealed };
         let Some(hello) = &connection.server_hello else {
             // Early data, or this side was captured ahead of the other.
             return if self.may_come(&random) { Opened::Later } else { Opened::Sealed };
         };
         if hello.version >= Version::TLS13 {
-            self.open13(&random, hello, side, header, body)
+            self.open13(&random, hello, side, record)
         } else {
-            self.open12(&random, hello, side, header, body)
+            self.open12(&random, hello, side, record)
         }
     }
 
@@ -94,6 +102,22 @@ impl Keys {
         self.ways[side].sequence += 1;
     }
 
+    /// `bytes` of a record of `side` pass, its `first` ones perhaps.
+    pub(super) fn follow(&mut self, side: Side, first: bool, bytes: &[u8]) {
+        let way = &mut self.ways[side];
+        if way.changes > 0 {
+            if first {
+                way.before = std::mem::take(&mut way.tail);
+            }
+            way.tail.push(bytes);
+        }
+    }
+
+    /// The end of what came before the record of `side` that is being read.
+    pub(super) fn before(&self, side: Side) -> Tail {
+        self.ways[side].before
+    }
+
     /// TLS 1.3: `side` has finished, and has other keys from now on.
     pub(super) fn finished(&mut self, side: Side) {
         let way = &mut self.ways[side];
@@ -116,7 +140,8 @@ impl Keys {
 
     /// Records of `side` are missing.
     pub(super) fn lose(&mut self, side: Side) {
-        self.ways[side].uncertain = true;
+        let way = &mut self.ways[side];
+        (way.uncertain, way.tail) = (true, Tail::default());
     }
 
     /// Keeps a record until its key comes. False if there is no room.
@@ -143,15 +168,18 @@ impl Keys {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let waiting = |way: &Way| way.waiting_bytes + way.waiting.capacity() * size_of::<Waiting>();
-        size_of::<Self>() + waiting(&self.ways.client) + waiting(&self.ways.server) + self.plain.capacity()
+        let memory = |way: &Way| {
+            let opener = way.opener.as_ref().map_or(0, Opener::memory);
+            opener + way.waiting_bytes + way.waiting.capacity() * size_of::<Waiting>()
+        };
+        size_of::<Self>() + memory(&self.ways.client) + memory(&self.ways.server) + self.plain.capacity()
     }
 
     fn may_come(&self, random: &[u8; 32]) -> bool {
         self.log.grows() || self.log.knows(random)
     }
 
-    fn open13(&mut self, random: &[u8; 32], hello: &ServerHello, side: Side, header: Header, body: &[u8]) -> Opened {
+    fn open13(&mut self, random: &[u8; 32], hello: &ServerHello, side: Side, record: &Waiting) -> Opened {
         let Self { log, ways, plain, .. } = self;
         let way = &mut ways[side];
         let derive = |application| {
@@ -164,12 +192,12 @@ impl Keys {
                 None => {}
             }
         }
-        let mut opened = way.open(header, body, plain);
+        let mut opened = way.open(record, plain);
         if opened.is_none() && !way.application {
             // The handshake's last records may have been lost, or have no secret in the log.
             let next = derive(true).flatten();
             let mut next = Way { opener: next, application: true, uncertain: way.uncertain, ..Way::default() };
-            opened = next.open(header, body, plain);
+            opened = next.open(record, plain);
             if opened.is_some() {
                 (next.waiting, next.waiting_bytes) = (std::mem::take(&mut way.waiting), way.waiting_bytes);
                 *way = next;
@@ -185,19 +213,22 @@ impl Keys {
         }
     }
 
-    fn open12(&mut self, random: &[u8; 32], hello: &ServerHello, side: Side, header: Header, body: &[u8]) -> Opened {
-        let Self { log, ways, server_random, plain } = self;
+    fn open12(&mut self, random: &[u8; 32], hello: &ServerHello, side: Side, record: &Waiting) -> Opened {
+        let Self { log, ways, server_random, encrypt_then_mac, plain } = self;
         let way = &mut ways[side];
         if way.opener.is_none() && way.changes == 1 {
-            let agreed = Agreed { suite: hello.suite, client_random: random, server_random };
+            let ServerHello { version, suite, .. } = *hello;
+            let agreed =
+                Agreed { version, suite, encrypt_then_mac: *encrypt_then_mac, client_random: random, server_random };
             let derived = log.look_up(random, Label::Master, |master| Opener::tls12(&agreed, master, side));
             way.opener = derived.flatten();
         }
-        let opened = way.open(header, body, plain);
+        let opened = way.open(record, plain);
         match (opened, &way.opener) {
-            (Some(()), _) => Opened::Plain(header.content),
+            (Some(()), _) => Opened::Plain(record.header.content),
             (None, opener) => {
-                let answer = if opener.is_some() { Opened::Refused } else { Opened::Sealed };
+                let can_open = opener.as_ref().is_some_and(|opener| opener.follows(&record.before));
+                let answer = if can_open { Opened::Refused } else { Opened::Sealed };
                 way.sequence += 1;
                 answer
             }
@@ -207,10 +238,10 @@ impl Keys {
 
 impl Way {
     /// Opens the next record, and where some may have been lost, one of those that would follow.
-    fn open(&mut self, header: Header, body: &[u8], plain: &mut Vec<u8>) -> Option<()> {
+    fn open(&mut self, record: &Waiting, plain: &mut Vec<u8>) -> Option<()> {
         let opener = self.opener.as_ref()?;
         let last = if self.uncertain { self.sequence + FURTHEST } else { self.sequence };
-        let found = (self.sequence..=last).find(|number| opener.open(header, *number, body, plain).is_some())?;
+        let found = (self.sequence..=last).find(|number| opener.open(record, *number, plain).is_some())?;
         self.sequence = found + 1;
         self.uncertain = false;
         Some(())

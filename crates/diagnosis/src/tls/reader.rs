@@ -4,7 +4,7 @@ mod sealed;
 
 use super::direction::{Direction, Phase, Protection, Reading};
 use super::key_log::KeyLog;
-use super::keys::{Keys, Waiting};
+use super::keys::Keys;
 use super::record::{Content, Header, Piece};
 use super::start::{self, Found};
 use super::{message, old_hello};
@@ -142,6 +142,7 @@ impl Reader {
         if first {
             self.record_begins(side, at, header);
         }
+        self.keys.iter_mut().for_each(|keys| keys.follow(side, first, bytes));
         match self.directions[side].reading {
             Reading::Passed => {}
             Reading::Messages => self.messages(side, at, bytes),
@@ -190,12 +191,12 @@ impl Reader {
             (Content::ChangeCipherSpec, _) => self.change_cipher_spec(side),
             (Content::Alert, _) => match body[..] {
                 [_, description] => self.alert(side, at, Description(description)),
-                _ => self.protected(side, Waiting { at, header, body }),
+                _ => self.protected(side, at, header, body),
             },
             (Content::Handshake, Reading::Messages) => {}
             (Content::Handshake, Reading::Whole) if message::fill(&body) => self.messages(side, at, &body),
             (Content::Handshake, Reading::Whole | Reading::Passed) => self.sealed_handshake(side, at, header),
-            (Content::ApplicationData, Reading::Whole) => self.protected(side, Waiting { at, header, body }),
+            (Content::ApplicationData, Reading::Whole) => self.protected(side, at, header, body),
             (Content::ApplicationData, _) => self.pass(side),
             (Content::Other, _) => {}
         }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::Reader;
+use super::{KeyLog, Reader};
 use crate::evidence::Connection;
 use crate::tcp::{Conversation, Opening};
 use crate::{Moment, Side, Timestamp};
@@ -76,6 +76,24 @@ pub(super) fn feed(reader: &mut Reader, events: &[Event], mut cut: impl FnMut(us
             Event::Reset(side) => reader.reset(*side, at),
         }
     }
+}
+
+/// What both sides said of a connection in `testdata/streams/`, in turns, and its secrets.
+pub(super) fn recorded(stream: &str) -> (Vec<Event>, KeyLog) {
+    let log = KeyLog::recorded();
+    let said = stream.lines().filter_map(|line| match line.split_once(' ')? {
+        ("C", digits) => Some(Event::Data(Client, bytes(digits))),
+        ("S", digits) => Some(Event::Data(Server, bytes(digits))),
+        (_, line) => {
+            log.read(line.as_bytes());
+            None
+        }
+    });
+    (said.collect(), log)
+}
+
+pub(super) fn bytes(digits: &str) -> Vec<u8> {
+    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// A record: type 1 | version 2 | length 2 | body.

@@ -1,6 +1,6 @@
 //! A hello of Java 17, and what is made of it.
 
-use super::super::script::{Client, Event, Server, moment, opening, read, read_with};
+use super::super::script::{Client, Event, Server, bytes, moment, opening, read, read_with, recorded};
 use super::*;
 use crate::Sides;
 use crate::evidence::{Close, Kind, Offer};
@@ -8,17 +8,9 @@ use crate::tls::Reader;
 
 /// What both sides said, in turns.
 fn of_java() -> Vec<Event> {
-    let lines = include_str!("../../../../../testdata/streams/java17-old-hello-cbc.txt").lines();
-    let said = lines.filter_map(|line| match line.split_once(' ')? {
-        ("C", digits) => Some(Event::Data(Client, bytes(digits))),
-        ("S", digits) => Some(Event::Data(Server, bytes(digits))),
-        _ => None,
-    });
-    said.chain([Event::Fin(Server), Event::Fin(Client)]).collect()
-}
-
-fn bytes(digits: &str) -> Vec<u8> {
-    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    let (mut said, _) = recorded(include_str!("../../../../../testdata/streams/java17-old-hello-cbc.txt"));
+    said.extend([Event::Fin(Server), Event::Fin(Client)]);
+    said
 }
 
 fn hello_of_java() -> Vec<u8> {

@@ -45,9 +45,11 @@ impl Reader {
             }
             MessageType::SERVER_HELLO if side == Side::Server => {
                 match message.body.and_then(|body| hello::server_hello(body, at)) {
-                    Some(Answered::ServerHello(hello, random)) => {
+                    Some(Answered::ServerHello { hello, random, encrypt_then_mac }) => {
                         connection.server_hello = Some(hello);
-                        self.keys.iter_mut().for_each(|keys| keys.server_random = random);
+                        if let Some(keys) = &mut self.keys {
+                            (keys.server_random, keys.encrypt_then_mac) = (random, encrypt_then_mac);
+                        }
                     }
                     Some(Answered::HelloRetryRequest) => connection.retry = Some(at),
                     None => {}

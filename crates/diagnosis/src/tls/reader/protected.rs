@@ -3,17 +3,23 @@
 use super::Reader;
 use crate::evidence::Description;
 use crate::tls::keys::{Opened, Waiting};
-use crate::tls::record::Content;
+use crate::tls::record::{Content, Header};
+use crate::tls::tail::Tail;
 use crate::{Moment, Side};
 
 impl Reader {
     /// An encrypted record that may be opened, or else tells what it does from outside.
-    pub(super) fn protected(&mut self, side: Side, record: Waiting) {
+    pub(super) fn protected(&mut self, side: Side, at: Moment, header: Header, body: Vec<u8>) {
+        let before = self.keys.as_ref().map_or_else(Tail::default, |keys| keys.before(side));
+        self.open(side, Waiting { at, header, body, before });
+    }
+
+    fn open(&mut self, side: Side, record: Waiting) {
         let Some(keys) = &mut self.keys else { return self.sealed_record(side, &record) };
         if keys.is_waiting(side) {
             return self.wait(side, record);
         }
-        match keys.open(&self.connection, side, record.header, &record.body) {
+        match keys.open(&self.connection, side, &record) {
             Opened::Plain(content) => self.plain(side, record.at, content, record.header.length),
             Opened::Later => self.wait(side, record),
             Opened::Sealed => self.sealed_record(side, &record),
@@ -39,7 +45,7 @@ impl Reader {
         for (side, record) in records {
             self.goes_on(side);
             if !at_last {
-                self.protected(side, record);
+                self.open(side, record);
             } else if !self.can_open(side, &record) {
                 self.sealed_record(side, &record);
             }
@@ -49,7 +55,7 @@ impl Reader {
     /// Opens a record, if its key is there.
     pub(super) fn can_open(&mut self, side: Side, record: &Waiting) -> bool {
         let Some(keys) = &mut self.keys else { return false };
-        let opened = keys.open(&self.connection, side, record.header, &record.body);
+        let opened = keys.open(&self.connection, side, record);
         if let Opened::Plain(content) = opened {
             self.plain(side, record.at, content, record.header.length);
         }
