@@ -24,6 +24,8 @@ pub struct Finding {
     pub remedy: Vec<Remedy>,
     /// Whom it is about.
     pub peers: Vec<SocketAddr>,
+    /// The first of the connections that show it, as places in the graph of a capture; of a probe none.
+    pub connections: Vec<usize>,
 }
 
 /// What to do about a finding in one product.

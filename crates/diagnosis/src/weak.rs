@@ -102,6 +102,7 @@ pub fn weak_ticket_key(server: SocketAddr, ticket: &[u8]) -> Option<Finding> {
         },
         remedy: remedies(Name::WeakTicketKey).to_vec(),
         peers: vec![server],
+        connections: Vec::new(),
     })
 }
 

@@ -25,5 +25,6 @@ pub fn ticket_reused(server: SocketAddr, reuse: &Reuse) -> Option<Finding> {
         cost: "an observer can tell that connections of a client that reuses tickets belong together".to_owned(),
         remedy: remedies(Name::TicketReused).to_vec(),
         peers: vec![server],
+        connections: Vec::new(),
     })
 }

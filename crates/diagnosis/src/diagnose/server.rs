@@ -76,6 +76,7 @@ fn finding(
         cost: String::new(),
         remedy: remedies(name).to_vec(),
         peers: vec![examination.address],
+        connections: Vec::new(),
     }
 }
 

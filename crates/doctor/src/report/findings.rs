@@ -8,7 +8,7 @@ use super::{Mood, Paint};
 
 /// A finding, with what was seen, what it costs and what to do.
 pub(super) fn text(finding: &Finding, paint: Paint) -> String {
-    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers: _ } = finding;
+    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers: _, connections: _ } = finding;
     let (severity, mood) = match severity {
         Severity::Problem => ("problem", Mood::Bad),
         Severity::Note => ("note", Mood::Odd),

@@ -26,7 +26,7 @@ pub fn html(page: &Page, graph: &Graph) -> String {
 }
 
 fn finding(finding: &Finding) -> String {
-    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers: _ } = finding;
+    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers: _, connections: _ } = finding;
     let (severity, class) = match severity {
         Severity::Problem => ("problem", "bad"),
         Severity::Note => ("note", "odd"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// A finding as an object. `remedy` has a sentence for each product, which stands in front of it.
 pub fn finding(finding: &Finding) -> Value {
-    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers } = finding;
+    let Finding { name, severity, certainty, summary, evidence, cost, remedy, peers, connections: _ } = finding;
     json!({
         "name": name.as_str(),
         "severity": match severity {
@@ -41,6 +41,7 @@ mod tests {
             cost: String::new(),
             remedy: vec![Remedy { product: Product::Nginx, change: "share the file" }],
             peers: vec!["[::1]:443".parse().unwrap()],
+            connections: vec![3],
         };
         let expected = json!({
             "name": "keys-not-shared",

@@ -49,6 +49,7 @@ fn findings_say_who_what_it_costs_and_what_to_do() {
             let Truth { name, .. } = &truth;
             assert!(!finding.summary.is_empty() && !finding.remedy.is_empty(), "{name}: {finding:?}");
             assert!(!finding.evidence.is_empty() && !finding.peers.is_empty(), "{name}: {finding:?}");
+            assert!(!finding.connections.is_empty(), "{name}: {finding:?}");
             let is_problem = finding.severity == Severity::Problem;
             assert!(!is_problem || !finding.cost.is_empty(), "{name}: {finding:?}");
         }

@@ -19,14 +19,25 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn new(name: Name, severity: Severity, certainty: Certainty, summary: String) -> Self {
         let remedy = remedies(name).to_vec();
-        let (evidence, peers) = (Vec::new(), Vec::new());
-        let finding = Finding { name, severity, certainty, summary, evidence, cost: String::new(), remedy, peers };
+        let finding = Finding {
+            name,
+            severity,
+            certainty,
+            summary,
+            evidence: Vec::new(),
+            cost: String::new(),
+            remedy,
+            peers: Vec::new(),
+            connections: Vec::new(),
+        };
         Self { finding }
     }
 
     /// The connections that show it, a sentence each for the first few.
     pub(super) fn shown_by(mut self, case: &Case<'_>, connections: &[usize]) -> Self {
-        self.finding.evidence.extend(connections.iter().take(MAX_EVIDENCE).map(|place| describe(case, *place)));
+        let shown = &connections[..connections.len().min(MAX_EVIDENCE)];
+        self.finding.evidence.extend(shown.iter().map(|place| describe(case, *place)));
+        self.finding.connections.extend(shown);
         if connections.len() > MAX_EVIDENCE {
             self.finding.evidence.push(format!("and {} more", connections.len() - MAX_EVIDENCE));
         }

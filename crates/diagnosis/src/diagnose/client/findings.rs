@@ -154,6 +154,7 @@ fn finding(name: Name, clues: Vec<Clue>, resumes: bool) -> Finding {
         cost: cost(name).to_owned(),
         remedy: remedies(name).to_vec(),
         peers,
+        connections: Vec::new(),
     }
 }
 

@@ -71,6 +71,7 @@ impl Seen<'_> {
             cost: String::new(),
             remedy: remedies(name).to_vec(),
             peers: nodes.iter().map(|&node| self.node(node).address).collect(),
+            connections: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ fn note() -> Finding {
         cost: String::new(),
         remedy: Vec::new(),
         peers: Vec::new(),
+        connections: Vec::new(),
     }
 }
 
@@ -27,6 +28,7 @@ fn problem() -> Finding {
         cost: "a full handshake for each connection".to_owned(),
         remedy: vec![Remedy { product: Product::Any, change: "send close_notify" }],
         peers: Vec::new(),
+        connections: Vec::new(),
     }
 }
 

@@ -55,6 +55,15 @@ fn nodes_with_keys_of_their_own() {
 }
 
 #[test]
+fn the_first_connections_that_show_a_finding_are_known() {
+    let mut scene = Scene::default();
+    round(&mut scene, &[(A, 1), (B, 2)], 9, false);
+    let findings = scene.findings();
+    assert_eq!(findings[0].connections, [1, 2, 3, 4, 5, 6], "the first offered nothing");
+    assert_eq!(findings[0].evidence.last().map(String::as_str), Some("and 2 more"));
+}
+
+#[test]
 fn nodes_that_share_their_key() {
     for tls13 in [false, true] {
         for nodes in [&[(A, 1), (B, 1)][..], &[(A, 1), (A, 1)], &[(A, 1), (B, 1), (C, 1)]] {
