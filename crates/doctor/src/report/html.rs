@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use raincheck_diagnosis::{Certainty, Finding, Severity};
 
-use super::{Mood, Page, Section};
+use super::{Mood, Page, Section, findings};
 
 pub use graph::{Dot, Graph, Offered};
 
@@ -16,9 +16,10 @@ pub fn html(page: &Page, graph: &Graph) -> String {
     let mut body = String::new();
     let verdict = element("p", mood(page.verdict.mood), &page.verdict.text);
     let _ = write!(body, "{}{verdict}", element("h1", "", &page.subject));
-    let (problems, notes): (Vec<_>, Vec<_>) =
-        page.findings.iter().partition(|finding| finding.severity == Severity::Problem);
-    body.extend(problems.into_iter().chain(notes).map(finding));
+    for alike in findings::shown(&page.findings) {
+        body.extend(alike.shown.into_iter().map(finding));
+        body.extend(alike.left_out.map(|line| element("p", "faint", &line)));
+    }
     let _ = write!(body, "<h2>Handshakes over time</h2>{}", timeline::svg(&page.timeline));
     let _ = write!(body, "<h2>Sessions</h2>{}", graph::svg(graph));
     body.extend(page.sections.iter().map(section));

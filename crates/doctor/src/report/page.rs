@@ -1,4 +1,4 @@
-use raincheck_diagnosis::{Finding, Severity};
+use raincheck_diagnosis::Finding;
 
 use super::{Mood, Paint, Table, Timeline, findings};
 
@@ -50,16 +50,14 @@ impl Page {
         if self.timeline.spans.len() > 1 {
             text += &format!("\n{}", self.timeline.text(paint));
         }
-        let (problems, notes): (Vec<_>, Vec<_>) =
-            self.findings.iter().partition(|finding| finding.severity == Severity::Problem);
-        for alike in
-            [problems, notes].iter().flat_map(|findings| findings.chunk_by(|one, other| one.name == other.name))
-        {
-            for finding in alike.iter().take(MOST_ALIKE) {
+        for alike in findings::shown(&self.findings) {
+            for finding in alike.shown {
                 text.push('\n');
                 text += &findings::text(finding, paint);
             }
-            text += &findings::left_out(&alike[alike.len().min(MOST_ALIKE)..], paint);
+            if let Some(line) = alike.left_out {
+                text += &format!("\n{}", paint.wrap(&line, "", "  "));
+            }
         }
         if !self.findings.is_empty() {
             text.push('\n');
@@ -84,9 +82,6 @@ impl Section {
         text
     }
 }
-
-/// As many findings of one name as anybody reads, one after the other.
-const MOST_ALIKE: usize = 5;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use raincheck_diagnosis::Name;
+
 use super::*;
 use crate::report::{Cell, Handshakes, Table, Timeline, Verdict};
 
@@ -57,6 +59,28 @@ fn connections_and_sessions_are_drawn_and_those_left_out_are_said() {
         text.contains("resumed by &quot;ticket&quot;") && text.contains("3 later connections are not drawn"),
         "{text}"
     );
+}
+
+#[test]
+fn of_many_findings_alike_the_first_are_shown_and_the_others_counted() {
+    let found = |name, peer: u16| Finding {
+        name,
+        severity: Severity::Problem,
+        certainty: Certainty::Seen,
+        summary: "something".to_owned(),
+        evidence: Vec::new(),
+        cost: String::new(),
+        remedy: Vec::new(),
+        peers: vec![([192, 0, 2, 1], peer).into()],
+        connections: Vec::new(),
+    };
+    let alike = (0..100_000).map(|peer| found(Name::UncleanCloseInvalidates, peer as u16 % 7));
+    let findings = alike.chain([found(Name::KeysNotShared, 1)]).collect();
+    let text = html(&Page { findings, ..page("x") }, &Graph::default());
+    assert_eq!((text.matches("<section").count(), text.matches("<h3>keys-not-shared ").count()), (6, 1));
+    let left_out =
+        "<p class=\"faint\">and 99995 more of unclean-close-invalidates, about 7 peers: `--json` has them all</p>";
+    assert!(text.contains(left_out) && text.len() < 20_000, "{} bytes", text.len());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use raincheck_diagnosis::{Certainty, Name, Product, Remedy};
+use raincheck_diagnosis::{Certainty, Name, Product, Remedy, Severity};
 
 use super::*;
 use crate::report::Cell;
