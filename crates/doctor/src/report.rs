@@ -10,6 +10,7 @@ mod server;
 mod table;
 mod timeline;
 
+pub(crate) use findings::shown;
 pub use fleet::FleetReport;
 pub use html::{Dot, Graph, Offered, html};
 pub use json::finding as finding_json;

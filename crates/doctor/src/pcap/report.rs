@@ -1,5 +1,6 @@
 //! What people get: a page, with a timeline, tables of servers and clients, what the clients are, and the graph of sessions.
 
+mod drawn;
 mod fingerprints;
 mod graph;
 mod peers;

@@ -5,46 +5,34 @@ use std::collections::HashMap;
 use raincheck_diagnosis::evidence::{Answer, Kind};
 use raincheck_diagnosis::session::{Graph, Record};
 
+use super::drawn::{drawn, given, lane};
 use super::peers::short;
 use crate::pcap::Incident;
 use crate::report::{self, Dot, Mood, Offered};
 
-/// The first connections, as many as one can see something of.
+/// The connections that are drawn, and the sessions between them.
 pub(super) fn of(incident: &Incident) -> report::Graph {
     let graph = &incident.graph;
     let all = graph.connections();
+    let drawn = drawn(incident).into_iter().collect::<Vec<_>>();
     let mut lanes = Vec::new();
     let mut numbers = HashMap::new();
-    let mut drawn = 0;
-    let mut dots = Vec::new();
-    for record in all.iter().take(MOST_DOTS) {
-        let lane = (record.client.ip(), graph.server(record));
-        if !numbers.contains_key(&lane) && lanes.len() == MOST_LANES {
-            break;
-        }
+    let dots = drawn.iter().map(|place| {
+        let record = &all[*place];
+        let lane = lane(graph, record);
         let number = *numbers.entry(lane).or_insert_with(|| {
             lanes.push(format!("{} → {}", lane.0, lane.1));
             lanes.len() - 1
         });
-        dots.push(Dot {
-            at: incident.since_first(record),
-            lane: number,
-            mood: mood(record),
-            label: label(graph, record),
-        });
-        drawn += 1;
-    }
-    let offered = all[..drawn].iter().enumerate().filter_map(|(place, record)| {
-        let given = given(graph, record, place).filter(|given| *given < drawn)?;
-        Some(Offered { given, offered: place, accepted: record.kind.is_resumed() })
+        Dot { at: incident.since_first(record), lane: number, mood: mood(record), label: label(graph, record) }
     });
-    report::Graph { offered: offered.collect(), lanes, dots, left_out: all.len() - drawn }
-}
-
-/// The connection that was given, last of all before, what the one at `place` offers.
-fn given(graph: &Graph, record: &Record, place: usize) -> Option<usize> {
-    let issues = graph.issues(graph.offered(record)?).iter();
-    issues.map(|issue| issue.connection()).rfind(|connection| *connection < place)
+    let dots = dots.collect();
+    let offered = drawn.iter().enumerate().filter_map(|(index, place)| {
+        let record = &all[*place];
+        let given = drawn.binary_search(&given(graph, record, *place)?).ok()?;
+        Some(Offered { given, offered: index, accepted: record.kind.is_resumed() })
+    });
+    report::Graph { offered: offered.collect(), lanes, dots, left_out: all.len() - drawn.len() }
 }
 
 fn mood(record: &Record) -> Mood {
@@ -63,6 +51,3 @@ fn label(graph: &Graph, record: &Record) -> String {
     }
     label
 }
-
-const MOST_DOTS: usize = 400;
-const MOST_LANES: usize = 40;

@@ -76,7 +76,13 @@ pub(super) fn svg(graph: &Graph) -> String {
     svg += "</svg><p><span class=\"good\">●</span> resumed <span class=\"bad\">●</span> refused <span class=\"odd\">●</span> full, \
             nothing offered; a line leads from the connection that was given a session to each that offered it</p>";
     if graph.left_out > 0 {
-        let _ = write!(svg, "<p>{} later connections are not drawn.</p>", graph.left_out);
+        let all = graph.dots.len() + graph.left_out;
+        let _ = write!(
+            svg,
+            "<p>{} of {all} connections are not drawn: those that show what was found go first, then others between the same \
+             peers.</p>",
+            graph.left_out
+        );
     }
     svg
 }

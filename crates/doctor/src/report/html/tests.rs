@@ -56,7 +56,7 @@ fn connections_and_sessions_are_drawn_and_those_left_out_are_said() {
     assert_eq!(text.matches("<circle").count(), 2);
     assert_eq!(text.matches("<path").count(), 1, "a session of a connection that is not drawn has no line");
     assert!(
-        text.contains("resumed by &quot;ticket&quot;") && text.contains("3 later connections are not drawn"),
+        text.contains("resumed by &quot;ticket&quot;") && text.contains("<p>3 of 5 connections are not drawn: "),
         "{text}"
     );
 }
