@@ -161,13 +161,15 @@ fn first_protocol(extension: &[u8]) -> Option<&[u8]> {
     Cursor::new(Cursor::new(extension).vec16()?).vec8()
 }
 
-/// The first host name of a server_name extension (RFC 6066 §3).
+/// The first host name of a server_name extension, which is ASCII (RFC 6066 §3). What a stranger writes instead ends up in reports, on
+/// terminals too, and is not to be mistaken for anything else there.
 fn host_name(extension: &[u8]) -> Option<Box<str>> {
     let mut names = Cursor::new(Cursor::new(extension).vec16()?);
     loop {
         let (kind, name) = (names.u8()?, names.vec16()?);
         if kind == HOST_NAME {
-            return Some(String::from_utf8_lossy(name).to_ascii_lowercase().into());
+            let shown = |byte: &u8| if byte.is_ascii_graphic() { (*byte).into() } else { char::REPLACEMENT_CHARACTER };
+            return Some(name.to_ascii_lowercase().iter().map(shown).collect());
         }
     }
 }

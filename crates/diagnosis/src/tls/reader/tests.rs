@@ -223,6 +223,20 @@ fn a_client_is_known_by_its_first_hello() {
 }
 
 #[test]
+fn of_a_name_that_is_none_nothing_is_shown_that_moves_a_cursor() {
+    for (name, shown) in [
+        (&b"Xn--Bcher-kva.example"[..], "xn--bcher-kva.example"),
+        (b"a\x1b]0;b\x07\r\nc d", "a\u{fffd}]0;b\u{fffd}\u{fffd}\u{fffd}c\u{fffd}d"),
+        ("\u{202e}".as_bytes(), "\u{fffd}\u{fffd}\u{fffd}"),
+        (b"<b>", "<b>"),
+    ] {
+        let hello = client_hello(ID, &[extension(0, &vec16(&[&[0][..], &vec16(name)].concat()))]);
+        let seen = read(&[send(Client, &[&handshake(&[&hello])])]);
+        assert_eq!(seen.client_hello.unwrap().server_name.as_deref(), Some(shown));
+    }
+}
+
+#[test]
 fn an_empty_ticket_is_none() {
     // A server that said it would send a ticket may change its mind (RFC 5077 §3.3).
     let seen = read(&resumed_by_ticket(Some(new_ticket(0, &[]))));
