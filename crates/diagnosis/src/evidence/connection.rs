@@ -190,7 +190,7 @@ impl Connection {
     /// What the client offered to resume.
     pub fn offer(&self) -> Offer<'_> {
         let Some(hello) = &self.client_hello else {
-            return if self.is_whole() { Offer::None } else { Offer::Unknown };
+            return if self.is_whole() && self.is_over() { Offer::None } else { Offer::Unknown };
         };
         if let Some(first) = hello.psks.first() {
             return Offer::Psk(&first.identity);
@@ -243,7 +243,7 @@ impl Connection {
             (Some(_), Flight::Abbreviated) if !self.tickets.is_empty() => Answer::Yes,
             (Some(_), Flight::Abbreviated) if self.server_hello.is_none() || self.missing.server => Answer::Unknown,
             (Some(_), Flight::Abbreviated | Flight::Full) => Answer::No,
-            (None, _) if self.is_whole() => Answer::No,
+            (None, _) if self.is_whole() && self.is_over() => Answer::No,
             _ => Answer::Unknown,
         }
     }
@@ -282,21 +282,33 @@ impl Connection {
             (CloseNotify::Sent(_), ..) => Close::Clean,
             (CloseNotify::Likely(at), ..) => self.likely_close(side, at),
             (CloseNotify::None, None, None) if !self.missing[side] => Close::Open,
-            (CloseNotify::None, ..) if self.missing[side] || self.hides_alerts(side) => Close::Unknown,
+            (CloseNotify::None, ..) if self.missing[side] || self.hides_alerts(side) || self.may_have_ended(side) => {
+                Close::Unknown
+            }
             (CloseNotify::None, Some(_), _) => Close::Truncated,
             (CloseNotify::None, None, _) => Close::Reset,
         }
     }
 
-    /// Whether what `side` sent may be alerts that look like data: so it is in TLS 1.3, and the version is not known.
+    /// Whether what `side` sent may be alerts that look like data: where the version is not known, and in TLS 1.3 where the client's Finished,
+    /// behind which they are told by their size, may have been seen too late for the server's.
     fn hides_alerts(&self, side: Side) -> bool {
-        self.version().is_none() && self.application[side].records > 0
+        match self.version() {
+            Some(version) => version >= Version::TLS13 && self.missing.client,
+            None => self.application[side].records > 0,
+        }
+    }
+
+    /// Whether `side` may have sent close_notify, or its FIN, before anything was seen of it.
+    fn may_have_ended(&self, side: Side) -> bool {
+        !self.from_the_start && self.application[side].records == 0 && self.finished[side].is_none()
     }
 
     /// How `side` ended whose last record may be close_notify.
     fn likely_close(&self, side: Side, at: Moment) -> Close {
         let other = self.end[!side];
-        let complains = other.close_notify == CloseNotify::None && other.fin.is_some_and(|fin| fin < at);
+        let has_ended = other.fin.map_or(self.missing[!side], |fin| fin < at);
+        let complains = other.close_notify == CloseNotify::None && has_ended;
         if complains || self.missing[side] || !self.from_the_start {
             // After an end without close_notify it is as likely to be a fatal alert, as JSSE sends. Where bytes are
             // missing, records were found by guess.

@@ -236,6 +236,10 @@ impl Reader {
     fn sealed_handshake(&mut self, side: Side, at: Moment, header: Header) {
         self.pass(side);
         let direction = &mut self.directions[side];
+        if direction.changed && self.connection.version().is_none() && header.length > LONGEST_FINISHED {
+            // The ServerHello behind a HelloRetryRequest and its ChangeCipherSpec, neither of which could be read.
+            return;
+        }
         if direction.changed {
             direction.protection = Protection::Sealed;
             self.connection.implied_version.get_or_insert(header.version);
@@ -316,6 +320,9 @@ impl Conversation for Reader {
         self.connection.cut[side] |= *phase == Phase::Records && records.is_inside();
     }
 }
+
+// IV 16 | header 4 | verify_data 12 | MAC 48 | padding 16, if there is as little of that as there may be (RFC 5246 §6.2.3.2).
+const LONGEST_FINISHED: u16 = 96;
 
 #[cfg(test)]
 mod tests;

@@ -229,3 +229,57 @@ fn what_a_peer_repeats_is_kept_a_bounded_number_of_times() {
     }
     assert!(reader.memory() < 256 << 10, "{}", reader.memory());
 }
+
+#[test]
+fn who_said_nothing_when_the_capture_ended_may_have_had_a_session_to_offer() {
+    let seen = read(&[]);
+    assert_eq!((seen.offer(), seen.renewed_inline()), (Offer::Unknown, Answer::Unknown));
+    let seen = read(&[Event::Fin(Client)]);
+    assert_eq!((seen.offer(), seen.renewed_inline()), (Offer::None, Answer::No));
+}
+
+#[test]
+fn what_ended_before_it_was_joined_may_have_ended_otherwise() {
+    // Between close_notify and FIN, between FIN and reset.
+    for events in [[Event::Fin(Client), Event::Fin(Server)], [Event::Reset(Client), Event::Reset(Server)]] {
+        let seen = join(&events);
+        assert_eq!((seen.close(Client), seen.close(Server)), (Close::Unknown, Close::Unknown), "{events:?}");
+    }
+    // Who spoke after that had not ended.
+    for from in [3, 5] {
+        let mut events = full12()[from..].to_vec();
+        events.retain(|event| !matches!(event, Event::Data(_, bytes) if *bytes == sealed_alert()));
+        let seen = join(&[&full12()[2..3], &events].concat());
+        assert_eq!((seen.close(Client), seen.close(Server)), (Close::Truncated, Close::Truncated), "{from}");
+    }
+}
+
+#[test]
+fn an_alert_that_may_answer_an_end_that_was_lost_may_be_any() {
+    let mut events = full12();
+    events[6] = Event::Gap(Client, 1);
+    events.truncate(9);
+    let seen = read(&events);
+    assert_eq!((seen.close(Client), seen.close(Server)), (Close::Unknown, Close::Unknown));
+}
+
+#[test]
+fn where_the_clients_part_comes_late_the_servers_alert_may_have_passed_for_a_message() {
+    // As behind a hole that was waited for.
+    let events = full13();
+    let late = [&only(Server, &events)[..], &[Event::Gap(Client, 600)], &only(Client, &events)[1..]].concat();
+    let seen = read(&late);
+    assert_eq!((seen.version(), seen.close(Server)), (Some(Version::TLS13), Close::Unknown));
+}
+
+#[test]
+fn a_second_server_hello_behind_a_first_that_was_cut_short_is_no_finished() {
+    // As a snap length does it.
+    let hello = handshake(&[&server_hello13(0x1302, &[extension(51, &[0; 36])])]);
+    let retry = handshake(&[&server_hello_of(0x0303, RETRY, &[9; 32], 0x1302, &[extension(43, &[3, 4])])]);
+    let cut = |record: &[u8]| [send(Server, &[&record[..30]]), Event::Gap(Server, record.len() as u64 - 30)];
+    let events =
+        [&retried13()[..1], &cut(&retry), &[send(Server, &[&change_cipher_spec()])], &retried13()[2..3], &cut(&hello)];
+    let seen = read(&events.concat());
+    assert_eq!((seen.version(), seen.finished.server, seen.agreed()), (None, None, Kind::Unknown));
+}
