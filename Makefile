@@ -7,7 +7,8 @@ test-programs := openssl=openssl curl=curl gnutls-cli=gnutls-bin node=nodejs pyt
     gnutls-serv=gnutls-bin go=golang-go haproxy=haproxy nginx=nginx h2o=h2o etcd=etcd-server pip3=python3-pip \
     /usr/share/java/bcprov.jar=libbcprov-java /usr/lib/python3/dist-packages/yaml/__init__.py=python3-yaml \
     ip=iproute2 nsenter=util-linux unshare=util-linux kill=procps \
-    /usr/bin/faketime=faketime strace=strace zstd=zstd chromium=chromium tshark=tshark
+    /usr/bin/faketime=faketime strace=strace zstd=zstd chromium=chromium tshark=tshark \
+    editcap=wireshark-common mergecap=wireshark-common reordercap=wireshark-common
 # What raincheck is measured against.
 bench-programs := haproxy=haproxy nginx=nginx /usr/lib/nginx/modules/ngx_stream_module.so=libnginx-mod-stream \
     java=openjdk-17-jre-headless javac=openjdk-17-jdk-headless tshark=tshark

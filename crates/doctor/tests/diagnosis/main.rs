@@ -1,7 +1,9 @@
 //! Captures of real software (`testdata/captures/`), read and diagnosed, beside what is true of them.
 
 mod packets;
+mod rewritten;
 mod truth;
+mod wireshark;
 mod worse;
 
 use raincheck_diagnosis::session::Graph;

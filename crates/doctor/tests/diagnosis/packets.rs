@@ -1,7 +1,7 @@
 //! The packets of a capture, kept, so that they can be made worse.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 
 use raincheck_diagnosis::Moment;
 use raincheck_diagnosis::session::{Graph, Sessions};
@@ -32,9 +32,9 @@ impl Packet {
     }
 }
 
-/// The packets of a file, and the secrets that are in it.
-pub(crate) fn packets(path: &Path) -> (Vec<Packet>, KeyLog) {
-    let mut capture = Capture::open([Source::named(path)]).expect("a capture");
+/// The packets of files that are one capture, and the secrets that are in it.
+pub(crate) fn packets(files: &[PathBuf]) -> (Vec<Packet>, KeyLog) {
+    let mut capture = Capture::open(files.iter().map(Source::named)).expect("a capture");
     let (mut packets, log) = (Vec::new(), KeyLog::recorded());
     while let Some(event) = capture.next().expect("a capture that can be read") {
         match event {
