@@ -3,15 +3,18 @@ use std::time::Duration;
 
 use raincheck_diagnosis::Sides;
 use raincheck_diagnosis::evidence::Connection;
-use raincheck_diagnosis::tcp::{Connections, Conversation, Limits, Opening, Totals};
+use raincheck_diagnosis::session::Sessions;
+use raincheck_diagnosis::tcp::{self, Connections, Conversation, Limits, Opening, Totals};
 use raincheck_diagnosis::tls::{KeyLog, Reader};
-use raincheck_diagnosis::{Moment, Side};
-use raincheck_doctor::capture::{Capture, Event};
+use raincheck_diagnosis::{Moment, Side, Timestamp, diagnose};
+use raincheck_doctor::capture::{self, Capture, Event};
+use raincheck_doctor::pcap::{Incident, Selection};
 
+use super::incident;
 use super::tls_stream::{check, is_sound};
 
-/// The whole way from a file to its connections: they are the same each time, each ends once, nothing is counted that was not captured or
-/// missed, and memory follows what was captured.
+/// The whole way from a file to its connections and on to what is reported of them: they are the same each time, each ends once, nothing is
+/// counted that was not captured or missed, memory follows what was captured, and of an incident holds what must.
 ///
 /// Sound is a capture without an error of which every handshake comes to its end, with nothing missing, foreign or not opened.
 pub fn capture_whole(bytes: &[u8]) -> bool {
@@ -19,6 +22,11 @@ pub fn capture_whole(bytes: &[u8]) -> bool {
     let whole = Read::of(bytes, true);
     assert_eq!(whole.connections.len(), without_keys.connections.len());
     assert_eq!(Read::of(bytes, true).connections, whole.connections);
+    incident::check(&without_keys.incident());
+    match Incident::read(&mut opened(bytes), &Selection::default(), &KeyLog::recorded()) {
+        Ok(incident) => incident::check(&incident),
+        Err(error) => assert!(whole.is_broken, "{error}"),
+    }
     let is_known = !whole.connections.is_empty() && !whole.is_broken;
     is_known && whole.connections.iter().chain(&without_keys.connections).all(is_sound)
 }
@@ -26,13 +34,16 @@ pub fn capture_whole(bytes: &[u8]) -> bool {
 /// What was read of a capture.
 struct Read {
     connections: Vec<Connection>,
+    first: Timestamp,
+    packets: capture::Counts,
+    tcp: tcp::Counts,
     /// Whether it ended in an error.
     is_broken: bool,
 }
 
 impl Read {
     fn of(bytes: &[u8], with_keys: bool) -> Self {
-        let mut capture = Capture::from_reader("capture", Cursor::new(bytes.to_vec()));
+        let mut capture = opened(bytes);
         let log = KeyLog::recorded();
         let open = |opening: Opening| {
             let reader = if with_keys { Reader::with_key_log(opening, log.clone()) } else { Reader::new(opening) };
@@ -49,11 +60,26 @@ impl Read {
                 Err(_) => break true,
             }
         };
-        let counts = connections.finish(&mut end);
-        assert_eq!(counts.connections, seen.len() as u64);
-        assert!(seen.len() as u64 <= capture.counts().segments);
-        Self { connections: seen, is_broken }
+        let tcp = connections.finish(&mut end);
+        let packets = *capture.counts();
+        assert_eq!(tcp.connections, seen.len() as u64);
+        assert!(tcp.connections <= packets.segments);
+        Self { connections: seen, first: capture.first().unwrap_or_default(), packets, tcp, is_broken }
     }
+
+    /// What is made of it, but for the guesses at ticket keys, which take longer than all the rest.
+    fn incident(&self) -> Incident {
+        let mut sessions = Sessions::new(1);
+        self.connections.iter().for_each(|connection| sessions.add(connection));
+        let graph = sessions.into_graph();
+        let findings = diagnose::capture(&graph);
+        let Self { first, packets, tcp, .. } = *self;
+        Incident { graph, findings, first, packets, tcp, notices: Vec::new() }
+    }
+}
+
+fn opened(bytes: &[u8]) -> Capture {
+    Capture::from_reader("capture", Cursor::new(bytes.to_vec()))
 }
 
 /// A connection, and what of it was handed over.

@@ -7,6 +7,7 @@ mod capture_file;
 mod capture_whole;
 mod client_hello;
 mod fleet_store;
+mod incident;
 mod key_file;
 mod packet;
 mod proxy_protocol;
