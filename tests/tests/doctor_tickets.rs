@@ -66,7 +66,7 @@ async fn a_cookie_is_given_back() {
     let plan = ByHand { listen: Duration::from_millis(200), ..ByHand::new(&target) };
     let full = plan.clone().run(&target).await;
     assert_eq!((&full.failure, full.resumed), (&None, Some(false)));
-    assert!(full.connection.retry.is_some());
+    assert!(full.connection.retry);
     let resumed = ByHand { ticket: Some(full.tickets[0].clone()), ..plan }.run(&target).await;
     expect_resumed("OpenSSL", &resumed); // and asks no more
 }

@@ -183,7 +183,7 @@ fn tls13_is_read_through() {
         let setup = Setup::new(suite);
         let full = setup.connect();
         assert_eq!((full.version(), full.kind()), (Some(Version::TLS13), Kind::Full));
-        assert!(full.certificate.is_some_and(|length| length > 200) && full.client_authentication.is_none());
+        assert!(full.certificate.is_some_and(|length| length > 200) && !full.client_authentication);
         assert!(full.finished.client.is_some() && full.finished.server.is_some());
         assert_eq!((full.early_data, full.expected_tickets, full.tickets.len()), (Some(false), None, 2));
         assert!(full.tickets.iter().all(|ticket| ticket.age_add.is_some() && ticket.early_data.is_none()));
@@ -242,7 +242,7 @@ fn a_retry_is_read_through() {
     let client = provider(vec![kx_group::X25519, kx_group::SECP256R1]);
     let setup = Setup::with(client, provider(vec![kx_group::SECP256R1]), true);
     let seen = setup.connect();
-    assert!(seen.retry.is_some());
+    assert!(seen.retry);
     assert_eq!((seen.kind(), seen.tickets.len()), (Kind::Full, 2));
     closed_cleanly(&seen);
 }

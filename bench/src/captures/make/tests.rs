@@ -48,7 +48,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, connection: &Connection) {
         self.connections += 1;
-        self.client_hellos += u64::from(connection.client_hello.is_some()) + u64::from(connection.retry.is_some());
+        self.client_hellos += u64::from(connection.client_hello.is_some()) + u64::from(connection.retry);
         *match connection.kind() {
             Kind::Full => &mut self.full,
             Kind::ResumedSessionId => &mut self.session_id,

@@ -20,14 +20,14 @@ pub struct Connection {
     pub from_the_start: bool,
     /// The ClientHello; after a HelloRetryRequest, the second.
     pub client_hello: Option<Box<ClientHello>>,
-    /// When the server asked for another ClientHello (HelloRetryRequest).
-    pub retry: Option<Moment>,
+    /// Whether the server asked for another ClientHello (HelloRetryRequest).
+    pub retry: bool,
     /// The ServerHello.
     pub server_hello: Option<ServerHello>,
     /// The version that the records themselves tell, where the ServerHello was not seen.
     pub implied_version: Option<Version>,
-    /// When the server asked for a certificate of the client, where that could be read.
-    pub client_authentication: Option<Moment>,
+    /// Whether the server was seen to ask for a certificate of the client.
+    pub client_authentication: bool,
     /// How long the server's Certificate message is, in bytes, where it was sent in clear or could be decrypted.
     pub certificate: Option<u32>,
     /// What the handshake's messages say about its kind (TLS 1.2 and before).
@@ -55,8 +55,8 @@ pub struct Connection {
     pub missing: Sides<bool>,
     /// Whether a side reset the connection in the middle of a record.
     pub cut: Sides<bool>,
-    /// When a side sent what is no TLS, and nothing that was TLS before.
-    pub foreign: Sides<Option<Moment>>,
+    /// Whether a side sent what is no TLS, and nothing that was TLS before.
+    pub foreign: Sides<bool>,
 }
 
 /// What the messages of a handshake say about its kind, in TLS 1.2 and before.
@@ -161,10 +161,10 @@ impl Connection {
             last: start,
             from_the_start,
             client_hello: None,
-            retry: None,
+            retry: false,
             server_hello: None,
             implied_version: None,
-            client_authentication: None,
+            client_authentication: false,
             certificate: None,
             flight: Flight::default(),
             finished: Sides::default(),

@@ -302,7 +302,7 @@ fn speech(connection: &Connection) -> Speech {
         || connection.version().is_some()
         || connection.application.client.records + connection.application.server.records > 0
         || !connection.alerts.is_empty();
-    let foreign = connection.foreign.client.is_some() || connection.foreign.server.is_some();
+    let foreign = connection.foreign.client || connection.foreign.server;
     match (said, foreign || connection.missing.client || connection.missing.server) {
         (true, _) => Speech::Tls,
         (false, true) => Speech::Foreign,

@@ -284,8 +284,7 @@ impl Visit<'_> {
 
     /// Something that is no TLS is said.
     pub(crate) fn plain(mut self) {
-        let at = self.scene.moment();
-        self.connection.foreign = Sides { client: Some(at), server: Some(at) };
+        self.connection.foreign = Sides { client: true, server: true };
         self.end(Ends::Fin);
     }
 

@@ -1,3 +1,5 @@
+use thin_vec::ThinVec;
+
 use super::message::Messages;
 use super::record::{Content, Header, Records};
 use super::start::Start;
@@ -13,7 +15,7 @@ pub(super) struct Direction {
     /// What becomes of the body of the record that is being read.
     pub(super) reading: Reading,
     /// The body of a record that is read whole.
-    pub(super) body: Vec<u8>,
+    pub(super) body: ThinVec<u8>,
     /// Whether ChangeCipherSpec was seen, which TLS 1.3 has for the eyes of middleboxes alone (RFC 8446 §D.4).
     pub(super) changed: bool,
     /// TLS 1.3: how many zeros this side pads its records with, if its Finished tells.
@@ -43,7 +45,7 @@ impl Direction {
         self.phase = Phase::Lost;
         self.records = Records::default();
         self.messages = Messages::default();
-        self.body = Vec::new();
+        self.body = ThinVec::new();
         self.reading = Reading::Passed;
         if self.protection == Protection::Clear {
             self.protection = Protection::Unsure;

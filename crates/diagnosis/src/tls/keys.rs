@@ -1,5 +1,7 @@
 //! What a key log knows of one connection, and which of its keys is due.
 
+use thin_vec::ThinVec;
+
 use super::agreed::Agreed;
 use super::key_log::{KeyLog, Label};
 use super::opener::Opener;
@@ -44,7 +46,7 @@ struct Way {
 pub(super) struct Waiting {
     pub(super) at: Moment,
     pub(super) header: Header,
-    pub(super) body: Vec<u8>,
+    pub(super) body: ThinVec<u8>,
     /// The end of the record before.
     pub(super) before: Tail,
 }

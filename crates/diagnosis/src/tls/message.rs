@@ -1,5 +1,7 @@
 //! Handshake messages (RFC 8446 §4), joined from the records of one side.
 
+use thin_vec::ThinVec;
+
 /// The type of a handshake message, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessageType(pub(super) u8);
@@ -73,7 +75,7 @@ pub(super) struct Messages {
     /// How much of the message's body is still to come; meaningless without a whole header.
     left: u32,
     /// The message's body up to now, if it is read.
-    body: Vec<u8>,
+    body: ThinVec<u8>,
     /// Whether part of the body is missing.
     damaged: bool,
 }
@@ -144,7 +146,7 @@ impl Messages {
             self.body.extend_from_slice(part);
         } else {
             self.damaged = true;
-            self.body = Vec::new();
+            self.body = ThinVec::new();
         }
     }
 

@@ -85,26 +85,24 @@ impl Reader {
             Found::Tls { tail, offset, side: sender } => {
                 let side = self.recognize(side, sender);
                 self.directions[side].phase = Phase::Records;
-                self.connection.foreign[side] = None;
+                self.connection.foreign[side] = false;
                 self.records(side, at, &tail);
                 self.records(side, at, &bytes[offset..]);
             }
             Found::OldHello { hello, offset } => {
                 let side = self.recognize(side, Some(Side::Client));
                 self.directions[side].phase = Phase::Records;
-                self.connection.foreign[side] = None;
+                self.connection.foreign[side] = false;
                 if side == Side::Client {
                     self.connection.client_hello = old_hello::client_hello(&hello, at).map(Box::new);
                 }
                 self.records(side, at, &bytes[offset..]);
             }
             Found::NotYet => {
-                if self.directions[side].start.is_foreign() {
-                    self.connection.foreign[side].get_or_insert(at);
-                }
+                self.connection.foreign[side] |= self.directions[side].start.is_foreign();
             }
             Found::Foreign => {
-                self.connection.foreign[side].get_or_insert(at);
+                self.connection.foreign[side] = true;
                 self.directions[side].phase = Phase::Foreign;
             }
         }
@@ -203,7 +201,7 @@ impl Reader {
     }
 
     fn is_tls13(&self) -> bool {
-        self.connection.retry.is_some() || self.connection.version() >= Some(Version::TLS13)
+        self.connection.retry || self.connection.version() >= Some(Version::TLS13)
     }
 
     fn change_cipher_spec(&mut self, side: Side) {
@@ -212,7 +210,7 @@ impl Reader {
         // A client's own messages tell what its ChangeCipherSpec is for only where a key exchange came before: else the
         // handshake is abbreviated, or of TLS 1.3.
         direction.protection = match self.connection.version() {
-            _ if self.connection.retry.is_some() => return,
+            _ if self.connection.retry => return,
             Some(version) if version >= Version::TLS13 => return,
             Some(_) => Protection::Sealed,
             None if side == Side::Server || self.connection.flight == Flight::Full => Protection::Sealed,
@@ -284,7 +282,7 @@ impl Conversation for Reader {
         self.keys.iter_mut().for_each(|keys| keys.lose(side));
         let direction = &mut self.directions[side];
         let Some(skipped) = direction.records.skip(length).filter(|_| direction.phase == Phase::Records) else {
-            if direction.phase != Phase::Foreign || self.connection.foreign[side].is_none() {
+            if direction.phase != Phase::Foreign || !self.connection.foreign[side] {
                 self.goes_on(side);
                 self.directions[side].lose();
             }

@@ -1,6 +1,8 @@
 //! Where the TLS in a stream begins: at its start, or behind a PROXY header, a STARTTLS dialogue, whatever came before; and
 //! where it goes on behind a gap.
 
+use thin_vec::ThinVec;
+
 use super::old_hello;
 use super::record::Header;
 use crate::Side;
@@ -9,7 +11,7 @@ use crate::Side;
 #[derive(Debug, Default)]
 pub(super) struct Start {
     /// What was looked at and may be the beginning of a record.
-    tail: Vec<u8>,
+    tail: ThinVec<u8>,
     /// How much was looked at, the tail included.
     looked: usize,
 }
@@ -67,7 +69,7 @@ impl Start {
                     return Found::OldHello { hello: hello.to_vec(), offset: end.saturating_sub(before) };
                 }
                 Judged::TooShort => {
-                    self.tail = window[offset..].to_vec();
+                    self.tail = window[offset..].into();
                     break;
                 }
                 Judged::No => {}

@@ -119,7 +119,7 @@ fn lines(report: &WayReport) -> Vec<String> {
 
 fn general(examination: &Examination) -> Vec<String> {
     let mut lines = Vec::new();
-    if examination.trials.iter().any(|trial| trial.connection.retry.is_some()) {
+    if examination.trials.iter().any(|trial| trial.connection.retry) {
         lines.push("asks for another ClientHello (HelloRetryRequest): a round trip more".to_owned());
     }
     let connections = || examination.trials.iter().map(|trial| &trial.connection);
@@ -176,7 +176,7 @@ fn address(one: &Examined) -> Value {
         "verdict": diagnosis.verdict,
         "examined": diagnosis.examined,
         "ways": diagnosis.ways.iter().map(way).collect::<Vec<_>>(),
-        "retry": trials.iter().any(|trial| trial.connection.retry.is_some()),
+        "retry": trials.iter().any(|trial| trial.connection.retry),
         "expected_tickets": trials.iter().find_map(|trial| trial.connection.expected_tickets),
         "early_data": early_data(examination),
         "write_only": examination.write_only.as_ref().map(|tried| json!({
@@ -246,7 +246,7 @@ fn trial(trials: &[Trial], index: usize, trial: &Trial) -> Value {
         "tickets": trial.gained,
         "unasked": trial.unasked,
         "handshake": trial.handshake().map(|took| took.as_secs_f64()),
-        "retry": retry.is_some(),
+        "retry": retry,
         "close": {
             "client": trial.connection.close(Side::Client).as_str(),
             "server": trial.connection.close(Side::Server).as_str(),

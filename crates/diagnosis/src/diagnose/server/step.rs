@@ -66,7 +66,7 @@ fn result(trial: &Trial) -> String {
     if let Some(took) = trial.handshake() {
         parts.push(milliseconds(took));
     }
-    if trial.connection.retry.is_some() {
+    if trial.connection.retry {
         parts.push("HelloRetryRequest".to_owned());
     }
     if trial.experiment == Experiment::EarlyData && trial.offered.is_some() {

@@ -51,7 +51,7 @@ impl Reader {
                             (keys.server_random, keys.encrypt_then_mac) = (random, encrypt_then_mac);
                         }
                     }
-                    Some(Answered::HelloRetryRequest) => connection.retry = Some(at),
+                    Some(Answered::HelloRetryRequest) => connection.retry = true,
                     None => {}
                 }
             }
@@ -73,7 +73,7 @@ impl Reader {
             }
             MessageType::KEY_UPDATE if is_tls13 => self.keys.iter_mut().for_each(|keys| keys.update(side)),
             MessageType::CERTIFICATE if side == Side::Server => connection.certificate = Some(message.length),
-            MessageType::CERTIFICATE_REQUEST => connection.client_authentication = Some(at),
+            MessageType::CERTIFICATE_REQUEST => connection.client_authentication = true,
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Encrypted records that a key log may open.
 
+use thin_vec::ThinVec;
+
 use super::Reader;
 use crate::evidence::Description;
 use crate::tls::keys::{Opened, Waiting};
@@ -9,7 +11,7 @@ use crate::{Moment, Side};
 
 impl Reader {
     /// An encrypted record that may be opened, or else tells what it does from outside.
-    pub(super) fn protected(&mut self, side: Side, at: Moment, header: Header, body: Vec<u8>) {
+    pub(super) fn protected(&mut self, side: Side, at: Moment, header: Header, body: ThinVec<u8>) {
         let before = self.keys.as_ref().map_or_else(Tail::default, |keys| keys.before(side));
         self.open(side, Waiting { at, header, body, before });
     }

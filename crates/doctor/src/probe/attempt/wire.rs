@@ -270,7 +270,7 @@ impl Wire {
 
     fn stage(&self, line: &Line) -> Stage {
         let connection = self.reader.connection();
-        match (line.tls.is_handshaking(), connection.server_hello.is_some() || connection.retry.is_some()) {
+        match (line.tls.is_handshaking(), connection.server_hello.is_some() || connection.retry) {
             (false, _) => Stage::Answer,
             (true, true) => Stage::Handshake,
             (true, false) => Stage::Hello,
@@ -285,7 +285,7 @@ impl Wire {
     /// What rustls' error means, now that `length` bytes were received last.
     fn failure(&self, error: rustls::Error, length: usize) -> Failure {
         let connection = self.reader.connection();
-        if connection.foreign.server.is_some() {
+        if connection.foreign.server {
             return Failure::NotTls(quote(&self.received[..length]));
         }
         match error {
