@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use super::pair::{End, Pair};
+use super::pair::{End, Factors, Pair};
 use super::sequence::Sequence;
 use crate::Moment;
 
@@ -12,7 +12,7 @@ use crate::Moment;
 #[derive(Debug)]
 pub(super) struct Attempts {
     limit: usize,
-    seed: u64,
+    factors: Factors,
     attempts: HashTable<Attempt>,
     /// Each that was ever made, by hash and packet, those that were taken among them: so there are never more than these.
     in_order: VecDeque<(u64, Moment)>,
@@ -33,8 +33,8 @@ pub(super) struct Attempt {
 }
 
 impl Attempts {
-    pub(super) fn new(limit: usize, seed: u64) -> Self {
-        Self { limit, seed, attempts: HashTable::new(), in_order: VecDeque::new(), unanswered: 0 }
+    pub(super) fn new(limit: usize, factors: Factors) -> Self {
+        Self { limit, factors, attempts: HashTable::new(), in_order: VecDeque::new(), unanswered: 0 }
     }
 
     /// Keeps the attempt, unless it is one sent again.
@@ -49,7 +49,7 @@ impl Attempts {
         if self.in_order.len() >= self.limit {
             self.forget_oldest();
         }
-        self.attempts.insert_unique(hash, attempt, |attempt| attempt.pair.hash(self.seed));
+        self.attempts.insert_unique(hash, attempt, |attempt| attempt.pair.hash(&self.factors));
         self.in_order.push_back((hash, attempt.at));
     }
 

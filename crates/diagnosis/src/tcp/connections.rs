@@ -10,7 +10,7 @@ use super::attempts::{Attempt, Attempts};
 use super::connection::Connection;
 use super::departed::Departed;
 use super::direction::length;
-use super::pair::{End, Pair};
+use super::pair::{End, Factors, Pair};
 use super::sequence::Sequence;
 use super::{Conversation, Limits, Opening, Segment};
 use crate::Timestamp;
@@ -21,7 +21,7 @@ use crate::Timestamp;
 #[derive(Debug)]
 pub struct Connections<C, F> {
     limits: Limits,
-    seed: u64,
+    factors: Factors,
     open: F,
     /// Where in `connections` each pair of addresses is.
     places: HashTable<usize>,
@@ -61,13 +61,14 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
     /// Where every connection that is opened becomes a conversation by `open`. `seed` should be random where captures are not
     /// to be trusted: it keeps addresses from being chosen so that all look-ups are slow.
     pub fn new(limits: Limits, seed: u64, open: F) -> Self {
+        let factors = Factors::new(seed);
         Self {
             limits,
-            seed,
+            factors,
             open,
             places: HashTable::new(),
             connections: Slab::new(),
-            attempts: Attempts::new(limits.attempts, seed),
+            attempts: Attempts::new(limits.attempts, factors),
             departed: Departed::new(&limits),
             over: VecDeque::new(),
             waiting: BTreeMap::new(),
@@ -83,7 +84,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
     pub fn read(&mut self, segment: &Segment<'_>, mut ended: impl FnMut(C)) {
         self.end_lingering(segment.at.time, &mut ended);
         let (pair, from) = Pair::of(segment.source, segment.destination);
-        let hash = pair.hash(self.seed);
+        let hash = pair.hash(&self.factors);
         if let Some(place) = self.place(hash, &pair) {
             if segment.flags.syn && self.connections[place].awaits_its_beginning() {
                 self.remove(place, hash);
@@ -194,8 +195,8 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         let midway = !opening.from_the_start;
         let connection = Connection::new(pair, serial, client, midway, (self.open)(opening));
         let place = self.connections.insert(Box::new(connection));
-        let Self { places, connections, seed, .. } = self;
-        places.insert_unique(hash, place, |place| connections[*place].pair.hash(*seed));
+        let Self { places, connections, factors, .. } = self;
+        places.insert_unique(hash, place, |place| connections[*place].pair.hash(factors));
         place
     }
 
@@ -205,7 +206,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
 
     /// Hands the connection out.
     fn end(&mut self, place: usize, ended: &mut impl FnMut(C)) {
-        let hash = self.connections[place].pair.hash(self.seed);
+        let hash = self.connections[place].pair.hash(&self.factors);
         let connection = self.remove(place, hash);
         if let Some(hole) = connection.hole {
             self.waiting.remove(&hole);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::script::{Record, play};
 use crate::tcp::connection::Connection;
-use crate::tcp::pair::Pair;
+use crate::tcp::pair::{Factors, Pair};
 use crate::tcp::waiting::PIECE_COST;
 use crate::tcp::{Connections, Counts, Flags, Limits, Segment};
 use crate::tls::Reader;
@@ -152,5 +152,5 @@ fn addresses(number: u16) -> (SocketAddr, SocketAddr) {
 
 fn hash(number: u16) -> u64 {
     let (source, destination) = addresses(number);
-    Pair::of(source, destination).0.hash(0)
+    Pair::of(source, destination).0.hash(&Factors::new(0))
 }
