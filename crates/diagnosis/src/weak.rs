@@ -13,11 +13,13 @@ mod cbc;
 mod gcm;
 mod guess;
 mod mac;
+mod samples;
 
 use std::fmt;
 use std::net::SocketAddr;
 
 pub use guess::Guess;
+pub(crate) use samples::weak_ticket_keys;
 
 use crate::evidence::KeyName;
 use crate::finding::{Certainty, Finding, Name, Severity};
@@ -25,14 +27,56 @@ use crate::remedy::remedies;
 
 /// The key of `ticket`, if it can be guessed. Takes a few milliseconds.
 pub fn guess(ticket: &[u8]) -> Option<Guessed> {
-    if ticket.len() > LONGEST {
-        return None;
+    guess_each(&[ticket]).into_iter().next().flatten()
+}
+
+/// The key of each of `tickets`, if it can be guessed. What a guess takes before it can be tried is done once for all of them, so
+/// that several take less than one by one.
+pub fn guess_each(tickets: &[&[u8]]) -> Vec<Option<Guessed>> {
+    let mut trials = tickets.iter().map(|ticket| Trial::of(ticket)).collect::<Vec<_>>();
+    for guess in Guess::all() {
+        let (cbc, mac, gcm) = (cbc::Keys::of(guess), mac::Keys::of(guess), gcm::Keys::of(guess));
+        for trial in trials.iter_mut().filter(|trial| !trial.is_over()) {
+            let ticket = trial.ticket;
+            trial.read = trial.read.or_else(|| Some((guess, cbc.read(ticket)?)));
+            trial.authentic = trial.authentic.or_else(|| Some((guess, mac.authenticate(ticket)?)));
+            if trial.read.is_none() && trial.authentic.is_none() {
+                trial.opened = gcm.open(ticket).map(|layout| (guess, layout));
+            }
+        }
+        if trials.iter().all(Trial::is_over) {
+            break;
+        }
     }
-    let read = cbc::guess(ticket);
-    let authentic = mac::guess(ticket);
-    let proof = if authentic.is_some() { Proof::Mac } else { Proof::Structure };
-    let (key, layout) = read.or(authentic).or_else(|| gcm::guess(ticket))?;
-    Some(Guessed { key, layout, proof: if matches!(layout, Layout::Gcm { .. }) { Proof::Mac } else { proof } })
+    trials.iter().map(Trial::guessed).collect()
+}
+
+/// What was found out about a ticket.
+struct Trial<'a> {
+    ticket: &'a [u8],
+    /// What it can be read with.
+    read: Option<(Guess, Layout)>,
+    /// What its MAC is made with.
+    authentic: Option<(Guess, Layout)>,
+    /// What both are done with at once.
+    opened: Option<(Guess, Layout)>,
+}
+
+impl<'a> Trial<'a> {
+    fn of(ticket: &'a [u8]) -> Self {
+        Self { ticket, read: None, authentic: None, opened: None }
+    }
+
+    /// Whether there is nothing more to find out.
+    fn is_over(&self) -> bool {
+        self.ticket.len() > LONGEST || self.opened.is_some() || self.read.is_some() && self.authentic.is_some()
+    }
+
+    fn guessed(&self) -> Option<Guessed> {
+        let (key, layout) = self.read.or(self.authentic).or(self.opened)?;
+        let proof = if self.authentic.or(self.opened).is_some() { Proof::Mac } else { Proof::Structure };
+        Some(Guessed { key, layout, proof })
+    }
 }
 
 /// A key that was guessed.
@@ -84,26 +128,33 @@ pub enum Proof {
 
 /// The finding that the key of `ticket`, which `server` issued, can be guessed.
 pub fn weak_ticket_key(server: SocketAddr, ticket: &[u8]) -> Option<Finding> {
-    let Guessed { key, layout, proof } = guess(ticket)?;
-    let shown = match proof {
-        Proof::Mac => "the ticket is authentic under it",
-        Proof::Structure => "it decrypts the ticket to a session",
-    };
-    let name = KeyName::of(ticket).map(|name| name.to_string()).unwrap_or_default();
-    Some(Finding {
-        name: Name::WeakTicketKey,
-        severity: Severity::Problem,
-        certainty: Certainty::Seen,
-        summary: format!("the tickets of {server} are sealed under a key that anybody can guess: {key}"),
-        evidence: vec![format!("a ticket of {} bytes with the key name {name}, {layout}: {shown}", ticket.len())],
-        cost: match layout {
-            Layout::Mac => "whoever likes makes tickets that the server takes for its own".to_owned(),
-            _ => "whoever recorded a connection can read its session in the ticket, and resume it".to_owned(),
-        },
-        remedy: remedies(Name::WeakTicketKey).to_vec(),
-        peers: vec![server],
-        connections: Vec::new(),
-    })
+    Some(guess(ticket)?.finding(server, ticket))
+}
+
+impl Guessed {
+    /// The finding that it is the key of `ticket`, which `server` issued.
+    pub(crate) fn finding(&self, server: SocketAddr, ticket: &[u8]) -> Finding {
+        let Self { key, layout, proof } = self;
+        let shown = match proof {
+            Proof::Mac => "the ticket is authentic under it",
+            Proof::Structure => "it decrypts the ticket to a session",
+        };
+        let name = KeyName::of(ticket).map(|name| name.to_string()).unwrap_or_default();
+        Finding {
+            name: Name::WeakTicketKey,
+            severity: Severity::Problem,
+            certainty: Certainty::Seen,
+            summary: format!("the tickets of {server} are sealed under a key that anybody can guess: {key}"),
+            evidence: vec![format!("a ticket of {} bytes with the key name {name}, {layout}: {shown}", ticket.len())],
+            cost: match layout {
+                Layout::Mac => "whoever likes makes tickets that the server takes for its own".to_owned(),
+                _ => "whoever recorded a connection can read its session in the ticket, and resume it".to_owned(),
+            },
+            remedy: remedies(Name::WeakTicketKey).to_vec(),
+            peers: vec![server],
+            connections: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Layout {

@@ -37,11 +37,8 @@ mod write_only_data_lost;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-use crate::Finding;
-use crate::session::{Graph, Sample};
-use crate::weak::weak_ticket_key;
+use crate::session::Graph;
+use crate::{Finding, weak};
 use case::Case;
 
 /// What is found in a capture, problems first.
@@ -52,22 +49,16 @@ pub fn capture(graph: &Graph) -> Vec<Finding> {
     findings
 }
 
-/// The servers whose tickets are sealed under a key that anybody can guess. Takes most of a millisecond for each of
+/// The servers whose tickets are sealed under a key that anybody can guess. Takes about a millisecond for each key name among
 /// [`Graph::samples`] that is tried, which is why [`capture`] does not do it along; more of them are tried of a large capture,
-/// so that it takes a small part of the whole.
+/// whose reading takes longer.
 pub fn weak_ticket_keys(graph: &Graph) -> Vec<Finding> {
-    let mut found = BTreeMap::new();
     let most = FEWEST_GUESSES + graph.connections().len() / CONNECTIONS_A_GUESS;
-    for Sample { server, ticket } in graph.samples().iter().take(most) {
-        if !found.contains_key(server) {
-            found.extend(weak_ticket_key(*server, ticket).map(|finding| (*server, finding)));
-        }
-    }
-    found.into_values().collect()
+    weak::weak_ticket_keys(graph.samples(), most)
 }
 
-const FEWEST_GUESSES: usize = 16;
-const CONNECTIONS_A_GUESS: usize = 200;
+const FEWEST_GUESSES: usize = 32;
+const CONNECTIONS_A_GUESS: usize = 100;
 
 const RULES: &[fn(&Case<'_>) -> Vec<Finding>] = &[
     unclean_close::find,

@@ -15,21 +15,25 @@ use aws_lc_rs::cipher::{AES_128, AES_256, Algorithm, DecryptingKey, DecryptionCo
 
 use super::{Guess, Layout};
 
-/// The key that `ticket` is encrypted under, if it is one of [`Guess::all`].
-pub(super) fn guess(ticket: &[u8]) -> Option<(Guess, Layout)> {
-    let places = || IV_AT.into_iter().filter_map(|iv| Some((iv, Ciphertext::at(ticket, iv)?)));
-    for guess in Guess::all() {
-        for (algorithm, length) in [(&AES_128, 16), (&AES_256, 32)] {
-            let Some(cipher) = guess.key(length).and_then(|key| Aes::new(algorithm, key.as_bytes())) else {
-                continue;
-            };
-            let found = places().find(|(_, ciphertext)| ciphertext.is_session(&cipher));
-            if let Some((iv, _)) = found {
-                return Some((guess, Layout::Cbc { bits: 8 * length, iv }));
-            }
-        }
+/// The ciphers that a guess makes.
+pub(super) struct Keys([Option<(usize, Aes)>; 2]);
+
+impl Keys {
+    pub(super) fn of(guess: Guess) -> Self {
+        Self([(&AES_128, 16), (&AES_256, 32)].map(|(algorithm, length)| {
+            let aes = guess.key(length).and_then(|key| Aes::new(algorithm, key.as_bytes()))?;
+            Some((8 * length, aes))
+        }))
     }
-    None
+
+    /// How `ticket` is sealed, if it can be read with one of them.
+    pub(super) fn read(&self, ticket: &[u8]) -> Option<Layout> {
+        let places = IV_AT.into_iter().filter_map(|iv| Some((iv, Ciphertext::at(ticket, iv)?)));
+        self.0.iter().flatten().find_map(|(bits, aes)| {
+            let (iv, _) = places.clone().find(|(_, ciphertext)| ciphertext.is_session(aes))?;
+            Some(Layout::Cbc { bits: *bits, iv })
+        })
+    }
 }
 
 /// An IV and what follows it: blocks, and perhaps a MAC.

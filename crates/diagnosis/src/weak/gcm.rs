@@ -4,21 +4,25 @@ use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Non
 
 use super::{Guess, Layout};
 
-/// The key that `ticket` is sealed under, if it is one of [`Guess::all`].
-pub(super) fn guess(ticket: &[u8]) -> Option<(Guess, Layout)> {
-    let mut room = vec![0; ticket.len()];
-    for guess in Guess::all() {
-        for (algorithm, length) in [(&AES_128_GCM, 16), (&AES_256_GCM, 32)] {
-            let Some(key) = guess.key(length).and_then(|key| opening(algorithm, key.as_bytes())) else {
-                continue;
-            };
-            let found = FORMS.iter().find(|form| form.opens(ticket, &key, &mut room));
-            if let Some(form) = found {
-                return Some((guess, Layout::Gcm { bits: 8 * length, nonce: form.nonce }));
-            }
-        }
+/// The ciphers that a guess makes.
+pub(super) struct Keys([Option<(usize, LessSafeKey)>; 2]);
+
+impl Keys {
+    pub(super) fn of(guess: Guess) -> Self {
+        Self([(&AES_128_GCM, 16), (&AES_256_GCM, 32)].map(|(algorithm, length)| {
+            let key = guess.key(length).and_then(|key| opening(algorithm, key.as_bytes()))?;
+            Some((8 * length, key))
+        }))
     }
-    None
+
+    /// How `ticket` is sealed, if it opens with one of them.
+    pub(super) fn open(&self, ticket: &[u8]) -> Option<Layout> {
+        let mut room = vec![0; ticket.len()];
+        self.0.iter().flatten().find_map(|(bits, key)| {
+            let form = FORMS.iter().find(|form| form.opens(ticket, key, &mut room))?;
+            Some(Layout::Gcm { bits: *bits, nonce: form.nonce })
+        })
+    }
 }
 
 /// Where things stand in a ticket; the tag of 16 bytes is its end.

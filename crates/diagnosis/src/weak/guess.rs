@@ -44,6 +44,11 @@ impl Guess {
         constant.chain(up).chain(down).chain(wide).chain(words).chain(published).chain(half)
     }
 
+    /// Whether `bytes` are any of them.
+    pub(super) fn is_any(bytes: &[u8]) -> bool {
+        Self::all().filter_map(|guess| guess.key(bytes.len())).any(|key| key.as_bytes() == bytes)
+    }
+
     /// The key of `length` bytes, if this one can be as long: 16, 32 or 64.
     pub(super) fn key(self, length: usize) -> Option<Key> {
         let mut bytes = [0; LONGEST];

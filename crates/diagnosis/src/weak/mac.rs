@@ -1,47 +1,57 @@
 //! HMAC of all that comes before it, at the end of the ticket (RFC 5077 §4).
 
 use aws_lc_rs::digest::{SHA512, digest};
-use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
+use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, Key};
 
 use super::{Guess, Layout};
 
-/// The key that `ticket` is authenticated under, if it is one of [`Guess::all`].
-pub(super) fn guess(ticket: &[u8]) -> Option<(Guess, Layout)> {
-    let sha256 = Sealed::new(ticket, HMAC_SHA256, 32);
-    let sha1 = Sealed::new(ticket, HMAC_SHA1_FOR_LEGACY_USE_ONLY, 20).filter(Sealed::is_gnutls);
-    Guess::all().find_map(|guess| {
-        let is_key = |sealed: Option<Sealed<'_>>, length| {
-            sealed.zip(guess.key(length)).is_some_and(|(sealed, key)| sealed.is_under(key.as_bytes()))
-        };
-        let layout = if mac_lengths(guess).iter().any(|length| is_key(sha256, *length)) {
-            Layout::Mac
-        } else if is_key(sha1, GNUTLS_KEY) {
-            Layout::GnuTls
-        } else if sha256.zip(go(guess)).is_some_and(|(sealed, key)| sealed.is_under(&key)) {
-            Layout::Go
+/// The keys for HMAC that a guess makes.
+pub(super) struct Keys {
+    sha256: Vec<Key>,
+    gnutls: Option<Key>,
+    go: Option<Key>,
+}
+
+impl Keys {
+    pub(super) fn of(guess: Guess) -> Self {
+        let key = |algorithm, length| Some(Key::new(algorithm, guess.key(length)?.as_bytes()));
+        Self {
+            sha256: mac_lengths(guess).iter().filter_map(|length| key(HMAC_SHA256, *length)).collect(),
+            gnutls: key(HMAC_SHA1_FOR_LEGACY_USE_ONLY, GNUTLS_KEY),
+            go: go(guess).map(|key| Key::new(HMAC_SHA256, &key)),
+        }
+    }
+
+    /// How `ticket` is sealed, if it is authentic under one of them.
+    pub(super) fn authenticate(&self, ticket: &[u8]) -> Option<Layout> {
+        let sha256 = Sealed::new(ticket, 32)?;
+        let is_gnutls = |key| Sealed::new(ticket, 20).is_some_and(|sealed| sealed.is_gnutls() && sealed.is_under(key));
+        if self.sha256.iter().any(|key| sha256.is_under(key)) {
+            Some(Layout::Mac)
+        } else if self.gnutls.as_ref().is_some_and(is_gnutls) {
+            Some(Layout::GnuTls)
+        } else if self.go.as_ref().is_some_and(|key| sha256.is_under(key)) {
+            Some(Layout::Go)
         } else {
-            return None;
-        };
-        Some((guess, layout))
-    })
+            None
+        }
+    }
 }
 
 /// A ticket with a MAC.
-#[derive(Clone, Copy)]
 struct Sealed<'a> {
-    algorithm: hmac::Algorithm,
     bytes: &'a [u8],
     mac: &'a [u8],
 }
 
 impl<'a> Sealed<'a> {
-    fn new(ticket: &'a [u8], algorithm: hmac::Algorithm, length: usize) -> Option<Self> {
+    fn new(ticket: &'a [u8], length: usize) -> Option<Self> {
         let (bytes, mac) = ticket.split_at_checked(ticket.len().checked_sub(length)?)?;
-        (!bytes.is_empty()).then_some(Self { algorithm, bytes, mac })
+        (!bytes.is_empty()).then_some(Self { bytes, mac })
     }
 
-    fn is_under(&self, key: &[u8]) -> bool {
-        hmac::verify(&hmac::Key::new(self.algorithm, key), self.bytes, self.mac).is_ok()
+    fn is_under(&self, key: &Key) -> bool {
+        hmac::verify(key, self.bytes, self.mac).is_ok()
     }
 
     /// Whether a length of 2 bytes stands where GnuTLS has it, and fits.

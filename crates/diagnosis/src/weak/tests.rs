@@ -56,6 +56,23 @@ fn real_tickets_under_random_keys_are_not() {
 }
 
 #[test]
+fn tickets_are_tried_together_as_each_alone() {
+    let tickets = [
+        ticket!("nginx-random-48-12"),
+        ticket!("nginx-zero-48-12"),
+        ticket!("nginx-half-80-12"),
+        ticket!("nginx-mac-zero-80-12"),
+        ticket!("gnutls-zero-12"),
+        ticket!("go-zero-12"),
+    ];
+    let together = guess_each(&tickets.each_ref().map(|(_, ticket)| &ticket[..]));
+    assert_eq!(together.iter().filter(|guessed| guessed.is_some()).count(), 5);
+    for ((name, ticket), guessed) in tickets.iter().zip(together) {
+        assert_eq!(guessed, guess(ticket), "{name}");
+    }
+}
+
+#[test]
 fn a_tag_shows_the_key_too() {
     for (clear, nonce, length) in [(0, 4, true), (0, 0, false), (0, 16, false), (16, 16, false)] {
         for (key, expected) in [([0; 32], true), (RANDOM, false)] {
