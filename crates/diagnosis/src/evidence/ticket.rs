@@ -54,7 +54,13 @@ impl KeyName {
 
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // At once, for a report names the keys of millions of connections.
+        let mut text = [0; 2 * Self::LENGTH];
+        let (digits, _) = text.as_chunks_mut();
+        digits.iter_mut().zip(self.bytes).for_each(|(digits, byte)| {
+            *digits = [byte >> 4, byte & 0x0f].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+        });
+        f.write_str(str::from_utf8(&text[..2 * usize::from(self.length)]).unwrap_or_default())
     }
 }
 
