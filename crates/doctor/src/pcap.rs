@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use raincheck_diagnosis::evidence::Connection;
 use raincheck_diagnosis::session::{Filter, Graph, Sessions};
 use raincheck_diagnosis::tcp::{self, Connections, Limits};
-use raincheck_diagnosis::tls::{KeyLog, Reader};
+use raincheck_diagnosis::tls::{KeyLog, Profiles, Reader};
 use raincheck_diagnosis::{Finding, Timestamp, diagnose};
 
 use crate::capture::{self, Capture, Event};
@@ -43,7 +43,8 @@ impl Incident {
     /// `secrets` are those of the capture's connections, as far as they are known; what it holds itself is added.
     pub fn read(capture: &mut Capture, selection: &Selection, secrets: &KeyLog) -> Result<Self, capture::Error> {
         let mut kept = Kept { selection, filter: None, sessions: Sessions::new(seed()) };
-        let open = |opening| Reader::with_key_log(opening, secrets.clone());
+        let profiles = Profiles::default();
+        let open = |opening| Reader::with_key_log(opening, secrets.clone()).sharing(profiles.clone());
         let mut connections = Connections::new(Limits::default(), seed(), open);
         let mut unreadable = Vec::new();
         loop {

@@ -1,4 +1,6 @@
-use super::{Ja4, SessionId, Version};
+use std::sync::Arc;
+
+use super::{Profile, SessionId, Version};
 use crate::Moment;
 
 /// What a client said first (RFC 8446 §4.1.2).
@@ -26,21 +28,20 @@ pub struct ClientHello {
     pub fallback: bool,
     /// How many tickets it asks for (RFC 9149).
     pub ticket_request: Option<TicketRequest>,
-    /// Its fingerprint; after a HelloRetryRequest, of the first hello, which nobody asked it to change.
-    pub ja4: Ja4,
-    /// The cipher suites, in its order.
-    pub suites: Box<[u16]>,
+    /// What it says in every hello, which connections that are read together share; after a HelloRetryRequest, of the first
+    /// hello, which nobody asked it to change.
+    pub profile: Arc<Profile>,
 }
 
 impl ClientHello {
-    /// How much memory it takes, in bytes.
+    /// How much memory it takes, in bytes, its profile included.
     pub(super) fn memory(&self) -> usize {
         let identities = self.psks.iter().map(|psk| size_of::<Identity>() + psk.identity.len()).sum::<usize>();
         size_of::<Self>()
             + self.server_name.as_ref().map_or(0, |name| name.len())
             + self.ticket.as_ref().map_or(0, |ticket| ticket.len())
             + identities
-            + size_of_val(&*self.suites)
+            + self.profile.memory()
     }
 }
 

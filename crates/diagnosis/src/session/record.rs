@@ -140,7 +140,7 @@ impl Record {
             ja4: None,
             shape: hello.map_or(0, |hello| {
                 let mut hasher = DefaultHasher::new();
-                (hello.version, &hello.suites, hello.extended_master_secret).hash(&mut hasher);
+                (hello.version, &hello.profile.suites, hello.extended_master_secret).hash(&mut hasher);
                 hasher.finish() as u32
             }),
             random: hello.map(|hello| digest(seed, &hello.random)),

@@ -1,11 +1,12 @@
 //! Captures made by hand: connections, one after the other, as a reader would have seen them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evidence::{
-    Alert, AlertContent, Application, ClientHello, CloseNotify, Connection, Description, Flight, Identity, Ja4,
-    NewTicket, Sealed, ServerHello, SessionId, Version,
+    Alert, AlertContent, Application, ClientHello, CloseNotify, Connection, Description, Flight, Identity, NewTicket,
+    Profile, Sealed, ServerHello, SessionId, Version,
 };
 use crate::session::{Graph, Sessions};
 use crate::{Moment, Side, Sides, Timestamp};
@@ -311,8 +312,7 @@ impl Visit<'_> {
             extended_master_secret: true,
             fallback: self.fallback,
             ticket_request: None,
-            ja4: Ja4::default(),
-            suites: Box::new(suites),
+            profile: Arc::new(Profile { suites: suites.into(), ..Profile::default() }),
         };
         self.connection.client_hello = Some(Box::new(hello));
         let at = self.scene.moment();

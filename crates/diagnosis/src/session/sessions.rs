@@ -83,7 +83,7 @@ impl Sessions {
         let hello = connection.client_hello.as_deref();
         let server_name = hello.and_then(|hello| hello.server_name.as_deref());
         record.server_name = server_name.map(|name| self.server_names.number(name, || name.into()));
-        record.ja4 = hello.map(|hello| self.ja4s.number(&hello.ja4, || hello.ja4));
+        record.ja4 = hello.map(|hello| self.ja4s.number(&hello.profile.ja4, || hello.profile.ja4));
         record.offered_key_name = match record.offered {
             Offered::Ticket | Offered::Psk => self.key_name(offered_session(connection)),
             _ => None,

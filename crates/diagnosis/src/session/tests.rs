@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use super::Offered;
 use super::record::Record;
 use super::scene::{Ends, Scene, ticket};
-use crate::evidence::{Answer, Close, Ja4, Kind, Version};
+use crate::evidence::{Answer, Close, Ja4, Kind, Profile, Version};
 
 const CLIENT: &str = "192.0.2.1";
 const SERVER: &str = "198.51.100.1";
@@ -107,7 +109,7 @@ fn clients_have_the_fingerprints_of_their_hellos() {
     let mut sessions = super::Sessions::new(1);
     for (connection, ja4) in scene.connections().iter().zip([one, other, one]) {
         let mut connection = connection.clone();
-        connection.client_hello.as_mut().expect("a hello").ja4 = ja4;
+        connection.client_hello.as_mut().expect("a hello").profile = Arc::new(Profile { ja4, ..Profile::default() });
         sessions.add(&connection);
     }
     let graph = sessions.into_graph();

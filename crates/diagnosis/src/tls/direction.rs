@@ -1,3 +1,5 @@
+use std::num::NonZeroU16;
+
 use thin_vec::ThinVec;
 
 use super::message::Messages;
@@ -21,7 +23,7 @@ pub(super) struct Direction {
     /// TLS 1.3: how many zeros this side pads its records with, if its Finished tells.
     pub(super) padding: Option<u16>,
     /// TLS 1.3: the length of its last record, where that has the size of an alert.
-    pub(super) like_alert: Option<u16>,
+    pub(super) like_alert: Option<NonZeroU16>,
 }
 
 impl Direction {

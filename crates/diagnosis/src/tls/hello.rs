@@ -1,67 +1,111 @@
 //! What handshake messages say about sessions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cursor::Cursor;
 use super::ja4::Ingredients;
 use crate::Moment;
-use crate::evidence::{ClientHello, Identity, Ja4, NewTicket, ServerHello, SessionId, TicketRequest, Version};
+use crate::evidence::{ClientHello, Identity, NewTicket, Profile, ServerHello, SessionId, TicketRequest, Version};
 
-/// Reads the body of a ClientHello (RFC 8446 §4.1.2).
-pub(super) fn client_hello(body: &[u8], at: Moment) -> Option<ClientHello> {
+/// Reads the body of a ClientHello (RFC 8446 §4.1.2). `profile` makes its client's profile.
+pub(super) fn client_hello(
+    body: &[u8],
+    at: Moment,
+    profile: impl FnOnce(Ingredients) -> Arc<Profile>,
+) -> Option<ClientHello> {
     let mut cursor = Cursor::new(body);
     let legacy_version = Version(cursor.u16()?);
     let random = *cursor.take(32)?.first_chunk()?;
     let session_id = SessionId::new(cursor.vec8()?)?;
-    let suites = u16s(cursor.vec16()?);
+    let suites = u16s(cursor.vec16()?).collect();
     cursor.vec8()?; // legacy_compression_methods
-    let mut hello = without_extensions(at, legacy_version, random, session_id, suites);
-    let mut ingredients = Ingredients { suites: hello.suites.to_vec(), ..Ingredients::default() };
+    let mut said = Extensions::none(legacy_version);
+    said.kinds.reserve(MANY_EXTENSIONS);
     for (kind, extension) in extensions(&mut cursor)? {
-        ingredients.extensions.push(kind);
+        said.kinds.push(kind);
         match kind {
-            SERVER_NAME => hello.server_name = host_name(extension),
-            EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
-            SESSION_TICKET => hello.ticket = Some(extension.into()),
-            PRE_SHARED_KEY => hello.psks = identities(extension)?,
-            EARLY_DATA => hello.early_data = true,
+            SERVER_NAME => said.server_name = host_name(extension),
+            EXTENDED_MASTER_SECRET => said.extended_master_secret = true,
+            SESSION_TICKET => said.ticket = Some(extension.into()),
+            PRE_SHARED_KEY => said.psks = identities(extension)?,
+            EARLY_DATA => said.early_data = true,
             SUPPORTED_VERSIONS => {
-                let versions = u16s(Cursor::new(extension).vec8()?);
-                let known = versions.iter().copied().filter(|version| *version <= Version::TLS13.0).max();
-                hello.version = known.map_or(legacy_version, Version);
+                let known = u16s(Cursor::new(extension).vec8()?).filter(|version| *version <= Version::TLS13.0).max();
+                said.version = known.map_or(legacy_version, Version);
             }
-            TICKET_REQUEST => hello.ticket_request = ticket_request(extension),
-            SIGNATURE_ALGORITHMS => ingredients.signature_algorithms = extension,
-            ALPN => ingredients.protocol = first_protocol(extension).unwrap_or_default(),
+            TICKET_REQUEST => said.ticket_request = ticket_request(extension),
+            SIGNATURE_ALGORITHMS => said.signature_algorithms = extension,
+            ALPN => said.protocol = first_protocol(extension).unwrap_or_default(),
             _ => {}
         }
     }
-    hello.ja4 = ingredients.fingerprint(hello.version);
-    Some(hello)
+    Some(said.hello(at, random, session_id, suites, profile))
 }
 
-/// A ClientHello that says no more than what every version has.
-pub(super) fn without_extensions(
-    at: Moment,
+/// What the extensions of a ClientHello say.
+pub(super) struct Extensions<'a> {
+    /// The highest version, which the hello itself says where no extension does.
     version: Version,
-    random: [u8; 32],
-    session_id: SessionId,
-    suites: Box<[u16]>,
-) -> ClientHello {
-    ClientHello {
-        at,
-        random,
-        version,
-        server_name: None,
-        session_id,
-        ticket: None,
-        psks: Box::default(),
-        early_data: false,
-        extended_master_secret: false,
-        fallback: suites.contains(&FALLBACK_SCSV),
-        ticket_request: None,
-        ja4: Ja4::default(),
-        suites,
+    server_name: Option<Box<str>>,
+    ticket: Option<Box<[u8]>>,
+    psks: Box<[Identity]>,
+    early_data: bool,
+    extended_master_secret: bool,
+    ticket_request: Option<TicketRequest>,
+    /// The types of all.
+    kinds: Vec<u16>,
+    signature_algorithms: &'a [u8],
+    /// The first of ALPN.
+    protocol: &'a [u8],
+}
+
+impl Extensions<'_> {
+    /// Those of a hello of `version` that has none.
+    pub(super) fn none(version: Version) -> Self {
+        Self {
+            version,
+            server_name: None,
+            ticket: None,
+            psks: Box::default(),
+            early_data: false,
+            extended_master_secret: false,
+            ticket_request: None,
+            kinds: Vec::new(),
+            signature_algorithms: &[],
+            protocol: &[],
+        }
+    }
+
+    /// The hello with these extensions. `profile` makes its client's profile.
+    pub(super) fn hello(
+        self,
+        at: Moment,
+        random: [u8; 32],
+        session_id: SessionId,
+        suites: Vec<u16>,
+        profile: impl FnOnce(Ingredients) -> Arc<Profile>,
+    ) -> ClientHello {
+        ClientHello {
+            at,
+            random,
+            version: self.version,
+            server_name: self.server_name,
+            session_id,
+            ticket: self.ticket,
+            psks: self.psks,
+            early_data: self.early_data,
+            extended_master_secret: self.extended_master_secret,
+            fallback: suites.contains(&FALLBACK_SCSV),
+            ticket_request: self.ticket_request,
+            profile: profile(Ingredients::new(
+                self.version,
+                suites,
+                self.kinds,
+                self.signature_algorithms,
+                self.protocol,
+            )),
+        }
     }
 }
 
@@ -184,10 +228,12 @@ fn identities(extension: &[u8]) -> Option<Box<[Identity]>> {
     Some(identities.into())
 }
 
-fn u16s(bytes: &[u8]) -> Box<[u16]> {
-    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect()
+fn u16s(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
 }
 
+// Browsers have about as many.
+const MANY_EXTENSIONS: usize = 20;
 // Clients offer one or two; a hello has room for thousands.
 const MAX_IDENTITIES: usize = 64;
 const HOST_NAME: u8 = 0;

@@ -2,11 +2,13 @@
 //! newer (RFC 5246 §E.2). OpenSSL 0.9.8 and Java 6 send it, and to this day Java where `SSLv2Hello` is enabled; with a session to
 //! resume they do not.
 
+use std::sync::Arc;
+
 use super::cursor::Cursor;
-use super::hello::without_extensions;
+use super::hello::Extensions;
 use super::ja4::Ingredients;
 use crate::Moment;
-use crate::evidence::{ClientHello, SessionId, Version};
+use crate::evidence::{ClientHello, Profile, SessionId, Version};
 
 /// Whether `bytes` are such a hello, or may be the beginning of one.
 pub(super) fn begins(bytes: &[u8]) -> bool {
@@ -22,8 +24,12 @@ pub(super) fn whole(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..Header::LENGTH + header.suites + header.session_id + header.challenge)
 }
 
-/// Reads a hello.
-pub(super) fn client_hello(hello: &[u8], at: Moment) -> Option<ClientHello> {
+/// Reads a hello. `profile` makes its client's profile.
+pub(super) fn client_hello(
+    hello: &[u8],
+    at: Moment,
+    profile: impl FnOnce(Ingredients) -> Arc<Profile>,
+) -> Option<ClientHello> {
     let (header, body) = hello.split_first_chunk()?;
     let header = Header::parse(header)?;
     let mut cursor = Cursor::new(body);
@@ -34,9 +40,7 @@ pub(super) fn client_hello(hello: &[u8], at: Moment) -> Option<ClientHello> {
     // The challenge stands for the random bytes, with zeros in front of it where it is shorter.
     let mut random = [0; 32];
     random.get_mut(32 - header.challenge..)?.copy_from_slice(cursor.take(header.challenge)?);
-    let hello = without_extensions(at, header.version, random, session_id, suites);
-    let ja4 = Ingredients { suites: hello.suites.to_vec(), ..Ingredients::default() }.fingerprint(hello.version);
-    Some(ClientHello { ja4, ..hello })
+    Some(Extensions::none(header.version).hello(at, random, session_id, suites, profile))
 }
 
 /// The header: length 2, its highest bit set | type 1 | version 2 | lengths, 2 each: of suites, session ID, challenge.

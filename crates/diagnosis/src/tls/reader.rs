@@ -2,13 +2,17 @@ mod handshake;
 mod protected;
 mod sealed;
 
+use std::sync::Arc;
+
 use super::direction::{Direction, Phase, Protection, Reading};
+use super::ja4::Ingredients;
 use super::key_log::KeyLog;
 use super::keys::Keys;
+use super::profiles::Profiles;
 use super::record::{Content, Header, Piece};
 use super::start::{self, Found};
 use super::{message, old_hello};
-use crate::evidence::{Alert, AlertContent, CloseNotify, Connection, Description, Flight, Version};
+use crate::evidence::{Alert, AlertContent, CloseNotify, Connection, Description, Flight, Profile, Version};
 use crate::tcp::{Conversation, Opening};
 use crate::{Moment, Side, Sides};
 
@@ -20,6 +24,8 @@ pub struct Reader {
     /// Whether the end that was taken for the client is the server, as the hellos tell.
     swapped: bool,
     keys: Option<Box<Keys>>,
+    /// Those of the connections that are read together.
+    profiles: Option<Profiles>,
 }
 
 impl Reader {
@@ -31,7 +37,8 @@ impl Reader {
             directions.client.lose();
             directions.server.lose();
         }
-        Self { connection: Connection::new(client, server, at, from_the_start), directions, swapped: false, keys: None }
+        let connection = Connection::new(client, server, at, from_the_start);
+        Self { connection, directions, swapped: false, keys: None, profiles: None }
     }
 
     /// A reader that opens what is encrypted with the secrets of `log`, where it has them, or may come to have them.
@@ -39,6 +46,11 @@ impl Reader {
         // Of most captures nobody has secrets, and then a reader would be half as large again for nothing.
         let keys = log.may_know().then(|| Box::new(Keys::new(log)));
         Self { keys, ..Self::new(opening) }
+    }
+
+    /// The reader, which shares the profiles of clients with those of other connections.
+    pub fn sharing(self, profiles: Profiles) -> Self {
+        Self { profiles: Some(profiles), ..self }
     }
 
     /// What was seen up to now, but for records whose secrets may still come.
@@ -94,7 +106,8 @@ impl Reader {
                 self.directions[side].phase = Phase::Records;
                 self.connection.foreign[side] = false;
                 if side == Side::Client {
-                    self.connection.client_hello = old_hello::client_hello(&hello, at).map(Box::new);
+                    let profile = |said| profile(self.profiles.as_ref(), said);
+                    self.connection.client_hello = old_hello::client_hello(&hello, at, profile).map(Box::new);
                 }
                 self.records(side, at, &bytes[offset..]);
             }
@@ -179,7 +192,7 @@ impl Reader {
     fn goes_on(&mut self, side: Side) {
         let was = std::mem::take(&mut self.connection.end[side].close_notify);
         if let (Some(length), CloseNotify::Likely(at)) = (self.directions[side].like_alert.take(), was) {
-            self.connection.application[side].add(at, length);
+            self.connection.application[side].add(at, length.get());
         }
     }
 
@@ -261,6 +274,14 @@ impl Reader {
             self.connection.end[side].close_notify = CloseNotify::Likely(at);
         }
         self.connection.add_alert(Alert { side, at, content: AlertContent::Sealed });
+    }
+}
+
+/// The profile of a client that says this, shared if there are those to share it with.
+fn profile(profiles: Option<&Profiles>, said: Ingredients) -> Arc<Profile> {
+    match profiles {
+        Some(profiles) => profiles.share(said),
+        None => Arc::new(said.profile()),
     }
 }
 

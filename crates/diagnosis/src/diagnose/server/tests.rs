@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::evidence::{
-    CertificateRequest, ClientHello, Connection, Ending, Experiment, Failure, Flight, Identity, Ja4, KeyName,
-    NewTicket, Said, Sealed, ServerHello, SessionId, Stage, Trial, Version, WriteOnly,
+    CertificateRequest, ClientHello, Connection, Ending, Experiment, Failure, Flight, Identity, KeyName, NewTicket,
+    Said, Sealed, ServerHello, SessionId, Stage, Trial, Version, WriteOnly,
 };
 use crate::{Moment, Timestamp};
 
@@ -289,8 +290,7 @@ impl Server {
             extended_master_secret: true,
             fallback: false,
             ticket_request: None,
-            ja4: Ja4::default(),
-            suites: Box::default(),
+            profile: Arc::default(),
         }));
         connection.server_hello = Some(ServerHello {
             at,

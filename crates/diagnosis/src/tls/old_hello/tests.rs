@@ -31,9 +31,12 @@ fn a_connection_that_begins_with_it_is_read() {
     let hello = seen.client_hello.as_deref().unwrap();
     assert_eq!((hello.version, hello.at, hello.random[..4].to_vec()), (Version::TLS12, moment(1), bytes("9b2ec567")));
     // Of its 58 suites, five are of SSL 2.0.
-    assert_eq!((hello.suites.len(), hello.suites[0], hello.suites.last()), (53, 0xc02c, Some(&0x00ff)));
+    assert_eq!(
+        (hello.profile.suites.len(), hello.profile.suites[0], hello.profile.suites.last()),
+        (53, 0xc02c, Some(&0x00ff))
+    );
     assert!(hello.session_id.is_empty() && hello.ticket.is_none() && !hello.extended_master_secret && !hello.fallback);
-    assert!(hello.ja4.as_str().starts_with("t12i530000_"), "{}", hello.ja4);
+    assert!(hello.profile.ja4.as_str().starts_with("t12i530000_"), "{}", hello.profile.ja4);
     assert_eq!((seen.version(), seen.kind(), seen.offer()), (Some(Version::TLS12), Kind::Full, Offer::None));
     assert_eq!((seen.close(Client), seen.close(Server)), (Close::Clean, Close::Clean));
     assert_eq!((seen.missing, seen.foreign), Default::default());
@@ -66,9 +69,9 @@ fn however_it_is_cut_it_is_the_same() {
 #[test]
 fn a_session_and_a_short_challenge_are_read() {
     let hello = made(0x0301, &[[0, 0, 0x2f], [7, 0, 0xc0], [0, 0x56, 0]], &[4; 16], &[6; 16]);
-    let seen = super::client_hello(&hello, moment(1)).unwrap();
+    let seen = super::client_hello(&hello, moment(1), |said| Arc::new(said.profile())).unwrap();
     assert_eq!(
-        (seen.version, seen.session_id.as_bytes(), &*seen.suites),
+        (seen.version, seen.session_id.as_bytes(), &*seen.profile.suites),
         (Version::TLS10, &[4; 16][..], &[0x2f, 0x5600][..])
     );
     assert!(seen.fallback);

@@ -1,7 +1,9 @@
 //! What handshake messages say.
 
-use super::Reader;
-use crate::evidence::{ClientHello, Flight, NewTicket};
+use std::sync::Arc;
+
+use super::{Reader, profile};
+use crate::evidence::{Flight, NewTicket};
 use crate::tls::hello::{self, Answered};
 use crate::tls::message::{Message, MessageType};
 use crate::{Moment, Side};
@@ -37,10 +39,11 @@ impl Reader {
         match message.kind {
             MessageType::CLIENT_HELLO if side == Side::Client => {
                 let first = connection.client_hello.take();
-                let hello = message.body.and_then(|body| hello::client_hello(body, at)).map(|hello| {
-                    let ja4 = first.as_ref().map_or(hello.ja4, |first| first.ja4);
-                    Box::new(ClientHello { ja4, ..hello })
-                });
+                let profile = |said| match &first {
+                    Some(first) => Arc::clone(&first.profile),
+                    None => profile(self.profiles.as_ref(), said),
+                };
+                let hello = message.body.and_then(|body| hello::client_hello(body, at, profile)).map(Box::new);
                 connection.client_hello = hello.or(first);
             }
             MessageType::SERVER_HELLO if side == Side::Server => {

@@ -1,5 +1,7 @@
 //! What encrypted records of TLS 1.3 tell from outside.
 
+use std::num::NonZeroU16;
+
 use super::Reader;
 use crate::evidence::{CloseNotify, Connection, End, Sealed, Version};
 use crate::tls::sizes::{JAVAS_PADDING, Sizes};
@@ -46,7 +48,7 @@ impl Reader {
         let ended = connection.end[!side] != End::default();
         let padding = direction.padding.unwrap_or(if ended { JAVAS_PADDING } else { 0 });
         if sizes.is_alert(length, padding) {
-            direction.like_alert = Some(length);
+            direction.like_alert = NonZeroU16::new(length);
             connection.end[side].close_notify = CloseNotify::Likely(at);
         } else {
             connection.application[side].add(at, length);

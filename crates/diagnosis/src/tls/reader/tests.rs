@@ -181,7 +181,7 @@ fn handshakes_are_told_apart() {
 fn a_full_handshake_is_kept_in_full() {
     let seen = read(&full12());
     let hello = seen.client_hello.as_ref().unwrap();
-    assert_eq!(*hello.suites, [0x1301, 0xc02f, 0x00ff]);
+    assert_eq!(*hello.profile.suites, [0x1301, 0xc02f, 0x00ff]);
     assert_eq!((hello.random, hello.ticket.as_deref()), ([7; 32], Some(&[][..])));
     assert!(hello.extended_master_secret && !hello.fallback && !hello.early_data);
     let server = seen.server_hello.as_ref().unwrap();
@@ -217,9 +217,9 @@ fn a_client_is_known_by_its_first_hello() {
     let alone = read(&events[..1]).client_hello.unwrap();
     assert_eq!(alone.ticket_request, Some(TicketRequest { full: 3, resumed: 1 }));
     // 13 01, c0 2f, 00 ff; server_name, supported_versions, ALPN, signature_algorithms, ticket_request.
-    assert!(alone.ja4.as_str().starts_with("t13d0305h2_"), "{}", alone.ja4);
-    assert_eq!(seen.client_hello.unwrap().ja4, alone.ja4);
-    assert_ne!(read(&resumed13()).client_hello.unwrap().ja4, alone.ja4);
+    assert!(alone.profile.ja4.as_str().starts_with("t13d0305h2_"), "{}", alone.profile.ja4);
+    assert_eq!(seen.client_hello.unwrap().profile.ja4, alone.profile.ja4);
+    assert_ne!(read(&resumed13()).client_hello.unwrap().profile.ja4, alone.profile.ja4);
 }
 
 #[test]

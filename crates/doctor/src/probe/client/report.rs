@@ -106,7 +106,7 @@ fn connection(connection: &Connection, first: &Connection) -> Value {
         "start": connection.start.time.since(first.start.time).as_secs_f64(),
         "version": connection.version().map(|version| version.to_string()),
         "offered_version": hello.map(|hello| hello.version.to_string()),
-        "ja4": hello.map(|hello| hello.ja4.to_string()),
+        "ja4": hello.map(|hello| hello.profile.ja4.to_string()),
         "sni": hello.and_then(|hello| hello.server_name.as_deref()),
         "offered": Offered::from(connection.offer()).as_str(),
         "kind": connection.kind().as_str(),

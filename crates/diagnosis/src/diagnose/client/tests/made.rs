@@ -1,11 +1,12 @@
 //! Connections made up, as a reader would have seen them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evidence::{
-    Alert, AlertContent, ClientHello, CloseNotify, Connection, Description, Flight, Identity, Ja4, NewTicket,
-    ServerHello, SessionId, Version,
+    Alert, AlertContent, ClientHello, CloseNotify, Connection, Description, Flight, Identity, NewTicket, ServerHello,
+    SessionId, Version,
 };
 use crate::{Moment, Side, Timestamp};
 
@@ -36,8 +37,7 @@ impl Made {
             extended_master_secret: true,
             fallback: false,
             ticket_request: None,
-            ja4: Ja4::default(),
-            suites: [].into(),
+            profile: Arc::default(),
         }));
         connection.server_hello = Some(ServerHello {
             at: at(start + 2),

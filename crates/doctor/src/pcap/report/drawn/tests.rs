@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use raincheck_diagnosis::evidence::{ClientHello, Connection, Ja4, NewTicket, ServerHello, SessionId, Version};
+use raincheck_diagnosis::evidence::{ClientHello, Connection, NewTicket, ServerHello, SessionId, Version};
 use raincheck_diagnosis::session::Sessions;
 use raincheck_diagnosis::{Certainty, Finding, Moment, Name, Severity, Timestamp};
 
@@ -72,8 +73,7 @@ fn hello(at: Moment, ticket: &[u8]) -> ClientHello {
         extended_master_secret: true,
         fallback: false,
         ticket_request: None,
-        ja4: Ja4::default(),
-        suites: Box::default(),
+        profile: Arc::default(),
     }
 }
 
