@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::output::{outcome, paint, print, written};
 use super::progress::Progress;
 use crate::failure::Failure;
+use crate::memory::give_back_soon;
 use crate::stderr::say;
 
 /// Read captures, and say why the sessions in them do not resume
@@ -54,6 +55,7 @@ pub(crate) struct Pcap {
 
 impl Pcap {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        give_back_soon();
         let selection = Selection {
             server: self.server,
             client: self.client,
