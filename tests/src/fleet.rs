@@ -382,6 +382,13 @@ struct Carried {
     stops: Vec<Duration>,
 }
 
+impl Carried {
+    /// Whether nothing is left to offer: a ticket of TLS 1.3 is offered once.
+    fn is_spent(&self) -> bool {
+        self.version == Version::Tls13 && self.raw.tickets() == 0
+    }
+}
+
 impl Shared {
     fn travel(&self) {
         let mut carried: Vec<Carried> = Vec::new();
@@ -439,9 +446,10 @@ impl Shared {
         let mut attempts = 0;
         let (to, resumed) = loop {
             let (to, address) = self.place_other_than(&ticket.from);
-            let resumed = visit(&ticket.raw, address);
+            // A visit that comes to nothing, for its place is killed meanwhile, may have spent it.
+            let resumed = if ticket.is_spent() { None } else { visit(&ticket.raw, address) };
             attempts += 1;
-            if resumed.is_some() || attempts == ATTEMPTS {
+            if resumed.is_some() || attempts == ATTEMPTS || ticket.is_spent() {
                 break (to, resumed);
             }
             self.journal.lock().unwrap().failed += 1;

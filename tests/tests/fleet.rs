@@ -344,9 +344,14 @@ fn no_ticket_is_refused_in_five_minutes_of_failures() {
 /// Calls the clients home, and asserts that no ticket was refused, as they say and as the edges say.
 fn nobody_was_refused(fleet: &Fleet, travellers: Travellers) -> Journal {
     let journal = travellers.home();
-    journal.expect_all_opened();
     let refused = fleet.refused();
+    if !journal.refused.is_empty() || !refused.is_empty() {
+        for node in &fleet.nodes {
+            eprintln!("{}, {}:\n{}", node.name, node.host.address, node.edge.log());
+        }
+    }
     assert!(refused.is_empty(), "{refused:?}: {journal}");
+    journal.expect_all_opened();
     eprintln!("{journal}");
     journal
 }
