@@ -51,7 +51,7 @@ impl Read {
         };
         let mut connections = Connections::new(LIMITS, 1, open);
         let mut seen = Vec::new();
-        let mut end = |checked: Checked| seen.push(checked.connection());
+        let mut end = |checked: &mut Checked| seen.push(checked.connection());
         let is_broken = loop {
             match capture.next() {
                 Ok(Some(Event::Segment(segment))) => connections.read(&segment, &mut end),
@@ -90,9 +90,9 @@ struct Checked {
 }
 
 impl Checked {
-    fn connection(self) -> Connection {
+    fn connection(&mut self) -> Connection {
         assert!(self.has_ended);
-        let connection = self.reader.into_connection();
+        let connection = self.reader.finish().clone();
         check(&connection, self.sent);
         connection
     }

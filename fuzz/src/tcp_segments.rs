@@ -18,7 +18,7 @@ pub fn tcp_segments(bytes: &[u8]) -> bool {
         seen.opened.set(seen.opened.get() + 1);
         Checked { seen: &seen, sides: Sides::default(), has_ended: false }
     });
-    let mut end = |_: Checked<'_>| {};
+    let mut end = |_: &mut Checked<'_>| {};
     let (segments, rest) = bytes.as_chunks();
     let (mut captured, mut time) = (0, Duration::ZERO);
     for (index, encoded) in segments.iter().enumerate() {

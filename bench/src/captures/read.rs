@@ -12,7 +12,7 @@ use crate::error::Error;
 /// All connections of a capture, in the order they end.
 pub(super) fn connections(path: &Path) -> Result<Vec<Connection>, Error> {
     let mut connections = Vec::new();
-    let mut ended = |reader: Reader| connections.push(reader.into_connection());
+    let mut ended = |reader: &mut Reader| connections.push(reader.finish().clone());
     let mut capture = Capture::open([Source::named(path)])?;
     let mut tracked = Connections::new(Limits::default(), 0, Reader::new);
     while let Some(event) = capture.next()? {

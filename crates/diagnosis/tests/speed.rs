@@ -74,7 +74,7 @@ fn out_of_order() {
 fn short_connections() {
     let mut connections = Connections::new(Limits::default(), 1, |_: Opening| Counted::default());
     let (count, mut ended, mut bytes) = (1_000_000, 0, 0);
-    let mut end = |counted: Counted| (ended, bytes) = (ended + 1, bytes + counted.0);
+    let mut end = |counted: &mut Counted| (ended, bytes) = (ended + 1, bytes + counted.0);
     let began = Instant::now();
     for number in 0..count {
         let at = u64::from(number) * 10_000;

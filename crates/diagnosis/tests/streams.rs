@@ -264,9 +264,9 @@ fn assembled(limits: Limits, packets: &[Rc<Packet>]) -> Streams {
             payload: &packet.payload,
             length: packet.payload.len(),
         };
-        connections.read(&segment, |streams| ended.push(streams));
+        connections.read(&segment, |streams| ended.push(std::mem::take(streams)));
     }
-    let counts = connections.finish(|streams| ended.push(streams));
+    let counts = connections.finish(|streams| ended.push(std::mem::take(streams)));
     assert_eq!((counts.stray, counts.late, ended.len()), (0, 0, 1));
     ended.remove(0)
 }

@@ -52,7 +52,7 @@ impl Incident {
             match capture.next() {
                 Ok(Some(Event::Segment(segment))) => {
                     let first = first.unwrap_or(segment.at.time);
-                    connections.read(&segment, |reader| kept.keep(&reader.into_connection(), first));
+                    connections.read(&segment, |reader| kept.keep(reader.finish(), first));
                 }
                 Ok(Some(Event::Secrets(lines))) => secrets.read(lines),
                 Ok(None) => break,
@@ -66,7 +66,7 @@ impl Incident {
         {
             return Err(error);
         }
-        let tcp = connections.finish(|reader| kept.keep(&reader.into_connection(), first));
+        let tcp = connections.finish(|reader| kept.keep(reader.finish(), first));
         let graph = kept.sessions.into_graph();
         let mut findings = diagnose::capture::weak_ticket_keys(&graph);
         findings.extend(diagnose::capture(&graph));

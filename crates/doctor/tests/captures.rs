@@ -156,11 +156,11 @@ fn read(name: &str, with_keys: bool) -> Vec<Connection> {
     let mut capture = Capture::open([Source::File(path)]).unwrap();
     while let Some(event) = capture.next().unwrap() {
         match event {
-            Event::Segment(segment) => connections.read(&segment, |reader| seen.push(reader.into_connection())),
+            Event::Segment(segment) => connections.read(&segment, |reader| seen.push(reader.finish().clone())),
             Event::Secrets(text) => log.read(text),
         }
     }
-    connections.finish(|reader| seen.push(reader.into_connection()));
+    connections.finish(|reader| seen.push(reader.finish().clone()));
     seen.sort_by_key(|connection| connection.start);
     assert!(seen.iter().all(|connection| connection.unopened == Sides::default()), "{name}: all opens");
     seen

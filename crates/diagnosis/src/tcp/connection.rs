@@ -90,15 +90,15 @@ impl<C: Conversation> Connection<C> {
         self.each_waiting(Direction::give_up);
     }
 
-    /// Ends it: what waits is handed over, for nothing more comes.
-    pub(super) fn end(mut self) -> C {
+    /// Ends it: what waits is handed over, for nothing more comes. Answers the conversation where it is, which may be large.
+    pub(super) fn end(&mut self) -> &mut C {
         for side in [Side::Client, Side::Server] {
             let outlet = &mut Outlet { conversation: &mut self.conversation, side };
             self.sides[side].finish(self.last, outlet);
         }
         let totals = Sides { client: self.sides.client.totals(), server: self.sides.server.totals() };
         self.conversation.ended(totals);
-        self.conversation
+        &mut self.conversation
     }
 
     /// Whether neither side will send more, but for what answers what was on its way.

@@ -79,9 +79,9 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         }
     }
 
-    /// Takes the next segment. Connections that end by it, or with the time that passed, are handed to `ended`; but not one that
+    /// Takes the next segment. Connections that end by it, or with the time that passed, are shown to `ended`; but not one that
     /// was opened by acknowledgements alone, when its SYN comes late and opens it anew.
-    pub fn read(&mut self, segment: &Segment<'_>, mut ended: impl FnMut(C)) {
+    pub fn read(&mut self, segment: &Segment<'_>, mut ended: impl FnMut(&mut C)) {
         self.end_lingering(segment.at.time, &mut ended);
         let (pair, from) = Pair::of(segment.source, segment.destination);
         let hash = pair.hash(&self.factors);
@@ -100,7 +100,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
     }
 
     /// Hands out all connections that are left, in the order they were opened: the capture is at its end.
-    pub fn finish(mut self, mut ended: impl FnMut(C)) -> Counts {
+    pub fn finish(mut self, mut ended: impl FnMut(&mut C)) -> Counts {
         let mut left =
             self.connections.iter().map(|(place, connection)| (connection.serial, place)).collect::<Vec<_>>();
         left.sort_unstable();
@@ -153,7 +153,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         pair: Pair,
         from: End,
         segment: &Segment<'_>,
-        ended: &mut impl FnMut(C),
+        ended: &mut impl FnMut(&mut C),
     ) -> Option<usize> {
         let sequence = Sequence::new(segment.sequence);
         let flags = segment.flags;
@@ -187,7 +187,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         Some(self.open(hash, pair, client, opening(segment, by_client, false), ended))
     }
 
-    fn open(&mut self, hash: u64, pair: Pair, client: End, opening: Opening, ended: &mut impl FnMut(C)) -> usize {
+    fn open(&mut self, hash: u64, pair: Pair, client: End, opening: Opening, ended: &mut impl FnMut(&mut C)) -> usize {
         if self.connections.len() >= self.limits.connections.max(1) {
             self.evict(ended);
         }
@@ -205,9 +205,9 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
     }
 
     /// Hands the connection out.
-    fn end(&mut self, place: usize, ended: &mut impl FnMut(C)) {
+    fn end(&mut self, place: usize, ended: &mut impl FnMut(&mut C)) {
         let hash = self.connections[place].pair.hash(&self.factors);
-        let connection = self.remove(place, hash);
+        let mut connection = self.remove(place, hash);
         if let Some(hole) = connection.hole {
             self.waiting.remove(&hole);
         }
@@ -227,7 +227,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
     }
 
     /// Hands out those that lingered long enough, or are too many.
-    fn end_lingering(&mut self, now: Timestamp, ended: &mut impl FnMut(C)) {
+    fn end_lingering(&mut self, now: Timestamp, ended: &mut impl FnMut(&mut C)) {
         while let Some((since, place, serial)) = self.over.front().copied() {
             if self.over.len() <= self.limits.lingering && now.since(since) < self.limits.linger {
                 return;
@@ -241,7 +241,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
 
     /// Hands out one that had no segment since the search last came by. Who is idle for longest goes first, or nearly so, and
     /// no list has to be kept in that order at every segment.
-    fn evict(&mut self, ended: &mut impl FnMut(C)) {
+    fn evict(&mut self, ended: &mut impl FnMut(&mut C)) {
         loop {
             let place = self.hand % self.connections.capacity();
             self.hand = place + 1;

@@ -60,8 +60,14 @@ impl Reader {
 
     /// What was seen.
     pub fn into_connection(mut self) -> Connection {
-        self.retry_waiting(true);
+        self.finish();
         self.connection
+    }
+
+    /// What was seen: nothing more comes, neither bytes nor secrets.
+    pub fn finish(&mut self) -> &Connection {
+        self.retry_waiting(true);
+        &self.connection
     }
 
     /// How much memory it takes, in bytes: 1.2 to 1.5 KB for an established connection without its tickets, less than 512 KB for

@@ -61,8 +61,8 @@ fn read(packets: &[Packet], open: impl FnMut(Opening) -> Reader) -> Graph {
     let mut sessions = Sessions::new(1);
     let mut connections = Connections::new(Limits::default(), 1, open);
     for packet in packets {
-        connections.read(&packet.segment(), |reader| sessions.add(&reader.into_connection()));
+        connections.read(&packet.segment(), |reader| sessions.add(reader.finish()));
     }
-    connections.finish(|reader| sessions.add(&reader.into_connection()));
+    connections.finish(|reader| sessions.add(reader.finish()));
     sessions.into_graph()
 }

@@ -15,8 +15,8 @@ impl Record {
         Self(format!("{how} by {} @{}", opening.client.port(), opening.at.packet))
     }
 
-    pub(super) fn text(self) -> String {
-        self.0
+    pub(super) fn text(&mut self) -> String {
+        std::mem::take(&mut self.0)
     }
 
     fn add(&mut self, side: Side, at: Moment, what: &str) {
