@@ -302,6 +302,18 @@ fn what_does_not_open_is_told_by_its_size() {
 }
 
 #[test]
+fn empty_records_wait_within_bounds_too() {
+    let wire = Setup::new(cipher_suite::TLS13_AES_128_GCM_SHA256).converse(Reader::new(opening()));
+    let mut reader = Reader::with_key_log(opening(), KeyLog::growing());
+    let (side, hello) = &wire.sent[0];
+    reader.data(*side, moment(0), hello);
+    for at in 1..100_000 {
+        reader.data(Side::Client, moment(at), &[23, 3, 3, 0, 0]);
+        assert!(reader.memory() < 200 << 10, "{} bytes after {at} records", reader.memory());
+    }
+}
+
+#[test]
 fn a_side_that_was_captured_ahead_of_the_other_waits_for_it() {
     for suite in [cipher_suite::TLS13_AES_128_GCM_SHA256, cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256] {
         let setup = Setup::new(suite);

@@ -149,7 +149,7 @@ impl Keys {
     /// Keeps a record until its key comes. False if there is no room.
     pub(super) fn wait(&mut self, side: Side, record: Waiting) -> bool {
         let way = &mut self.ways[side];
-        way.waiting_bytes += record.body.len();
+        way.waiting_bytes += size_of::<Waiting>() + record.body.len();
         way.waiting.push(record);
         way.waiting_bytes <= MAX_WAITING
     }
@@ -172,7 +172,8 @@ impl Keys {
     pub(super) fn memory(&self) -> usize {
         let memory = |way: &Way| {
             let opener = way.opener.as_ref().map_or(0, Opener::memory);
-            opener + way.waiting_bytes + way.waiting.capacity() * size_of::<Waiting>()
+            let room = way.waiting.capacity() - way.waiting.len();
+            opener + way.waiting_bytes + room * size_of::<Waiting>()
         };
         size_of::<Self>() + memory(&self.ways.client) + memory(&self.ways.server) + self.plain.capacity()
     }

@@ -103,6 +103,19 @@ fn a_record_with_any_bit_changed_does_not_open() {
 }
 
 #[test]
+fn of_an_alert_that_was_captured_in_part_nothing_is_read() {
+    for (name, stream) in OPENSSL {
+        let (mut events, log) = records(stream);
+        let alert = from_the_end(&events, 0);
+        let rest = body(&mut events[alert]).split_off(Header::LENGTH + 2);
+        events.insert(alert + 1, Event::Gap(Server, rest.len() as u64));
+        let seen = opened(&events, &log, usize::MAX);
+        assert_eq!(ends(&seen), [READ, (false, 0)], "{name}: it is as long as an alert in clear, and is none");
+        assert_eq!(seen.read_alerts().count(), 0, "{name}");
+    }
+}
+
+#[test]
 fn another_secret_opens_nothing() {
     for (name, stream) in OPENSSL {
         let (events, _) = recorded(stream);
