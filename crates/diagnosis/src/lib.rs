@@ -8,6 +8,7 @@ mod count;
 pub mod diagnose;
 pub mod evidence;
 pub mod finding;
+mod hexadecimal;
 pub mod moment;
 pub mod product;
 pub mod remedy;

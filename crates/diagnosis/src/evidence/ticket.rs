@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Moment;
+use crate::hexadecimal::digits;
 
 /// A ticket that a server issued (RFC 5077 §3.3, RFC 8446 §4.6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +57,8 @@ impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // At once, for a report names the keys of millions of connections.
         let mut text = [0; 2 * Self::LENGTH];
-        let (digits, _) = text.as_chunks_mut();
-        digits.iter_mut().zip(self.bytes).for_each(|(digits, byte)| {
-            *digits = [byte >> 4, byte & 0x0f].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-        });
+        let (pairs, _) = text.as_chunks_mut();
+        pairs.iter_mut().zip(self.bytes).for_each(|(pair, byte)| *pair = digits(byte));
         f.write_str(str::from_utf8(&text[..2 * usize::from(self.length)]).unwrap_or_default())
     }
 }

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::cursor::Cursor;
 use crate::evidence::{Ja4, Profile, Version};
+use crate::hexadecimal::digits;
 
 /// What of a ClientHello goes into its fingerprint, in which values of GREASE (RFC 8701) do not count.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,12 @@ impl Ingredients {
     /// How many numbers there are.
     pub(super) fn len(&self) -> usize {
         self.suites.len() + self.extensions.len() + self.signature_algorithms.len()
+    }
+
+    /// Gives back what room was made for GREASE.
+    pub(super) fn shrink_to_fit(&mut self) {
+        let Self { suites, extensions, signature_algorithms, .. } = self;
+        [suites, extensions, signature_algorithms].into_iter().for_each(Vec::shrink_to_fit);
     }
 
     /// The profile of the client that says this.
@@ -116,11 +123,6 @@ fn hash(list: &[u8]) -> String {
     }
     let hash = digest(&SHA256, list);
     hash.as_ref().iter().take(6).flat_map(|byte| digits(*byte)).map(char::from).collect()
-}
-
-/// In hexadecimal.
-fn digits(byte: u8) -> [u8; 2] {
-    [byte >> 4, byte & 0x0f].map(|digit| b"0123456789abcdef"[usize::from(digit)])
 }
 
 const SERVER_NAME: u16 = 0;

@@ -13,7 +13,7 @@ pub struct Profiles(Arc<Mutex<BTreeMap<Ingredients, Arc<Profile>>>>);
 
 impl Profiles {
     /// The profile of a client that says this.
-    pub(super) fn share(&self, said: Ingredients) -> Arc<Profile> {
+    pub(super) fn share(&self, mut said: Ingredients) -> Arc<Profile> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(profile) = known.get(&said) {
             return Arc::clone(profile);
@@ -24,6 +24,7 @@ impl Profiles {
                 // So many are somebody's own making, and the next will be others.
                 known.clear();
             }
+            said.shrink_to_fit();
             known.insert(said, Arc::clone(&profile));
         }
         profile

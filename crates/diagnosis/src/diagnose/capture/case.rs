@@ -121,6 +121,7 @@ impl<'a> Case<'a> {
         let hello = (*hello)?;
         let issues = self.graph.issues(&self.graph.sessions()[session]);
         let issues = &issues[..issues.partition_point(|issue| issue.at <= hello)];
+        let issues = &issues[issues.len().saturating_sub(MOST_LEGS)..];
         let seen = |issue: &Issue| Origin {
             connection: issue.connection(),
             at: issue.at,
@@ -247,7 +248,8 @@ fn legs(graph: &Graph) -> BTreeMap<u64, Vec<usize>> {
     let randoms = graph.connections().iter().enumerate().filter_map(|(place, record)| Some((record.random?, place)));
     let mut randoms = randoms.collect::<Vec<_>>();
     randoms.sort_unstable();
-    let alike = randoms.chunk_by(|(one, _), (other, _)| one == other).filter(|alike| alike.len() > 1);
+    let alike =
+        randoms.chunk_by(|(one, _), (other, _)| one == other).filter(|alike| (2..=MOST_LEGS).contains(&alike.len()));
     alike.map(|alike| (alike[0].0, alike.iter().map(|(_, place)| *place).collect())).collect()
 }
 
@@ -268,3 +270,5 @@ fn offers(graph: &Graph) -> Vec<Offers> {
 
 // Of a client with many connections at once, how many are looked at for the one that a ticket came from.
 const FURTHEST_VISIT: usize = 64;
+// A connection is captured before and behind a few balancers. More is somebody's own making.
+const MOST_LEGS: usize = 16;

@@ -38,10 +38,10 @@ impl Reader {
         let connection = &mut self.connection;
         match message.kind {
             MessageType::CLIENT_HELLO if side == Side::Client => {
-                let first = connection.client_hello.take();
+                let (first, is_again) = (connection.client_hello.take(), connection.retry);
                 let profile = |said| match &first {
-                    Some(first) => Arc::clone(&first.profile),
-                    None => profile(self.profiles.as_ref(), said),
+                    Some(first) if is_again => Arc::clone(&first.profile),
+                    _ => profile(self.profiles.as_ref(), said),
                 };
                 let hello = message.body.and_then(|body| hello::client_hello(body, at, profile)).map(Box::new);
                 connection.client_hello = hello.or(first);
