@@ -28,10 +28,8 @@ use crate::product::{Installed, Product, first_line, in_path};
 pub(crate) struct Scale {
     pub(crate) rounds: u32,
     pub(crate) core: usize,
-    /// Bytes of the captures that raincheck reads alone.
+    /// Bytes of the captures.
     pub(crate) size: u64,
-    /// Bytes of those that tshark reads too.
-    pub(crate) beside_tshark: u64,
 }
 
 /// Who reads a capture.
@@ -48,45 +46,43 @@ pub(crate) struct CapturesRow {
     case: Captures,
     /// As it says itself, where it is installed.
     tshark: Option<String>,
-    /// What raincheck read alone, and what both did.
-    alone: Made,
-    both: Made,
+    made: Made,
+    /// By raincheck, in each round.
     spent: Vec<Spent>,
-    /// Seconds of CPU time for each GB that both read.
+    /// Seconds of CPU time for each GB, where both read in turn.
     costs: Costs<Who>,
 }
 
-/// Has both read in turns, from the page cache, on one core.
+/// Has both read, from the page cache, on one core: tshark, which takes minutes, in the first round alone.
 pub(crate) async fn measure(case: Captures, products: &[Installed], scale: Scale) -> Result<CapturesRow, Error> {
     let raincheck = products.iter().find(|installed| installed.product == Product::Raincheck);
     let raincheck = raincheck.ok_or(Error::NothingReads)?;
     let site = directory()?;
-    let (alone_at, both_at) = (site.path().join("alone.pcap"), site.path().join("both.pcap"));
-    let (alone, both) = case.least(scale);
-    let alone = make(&alone_at, case.mix(), alone, SEED)?;
-    let both = make(&both_at, case.mix(), both, SEED)?;
-    for (at, made) in [(&alone_at, &alone), (&both_at, &both)] {
-        check(raincheck, at, made)?;
-    }
-    eprintln!("{case}: {alone}; beside tshark {both}");
+    let capture = site.path().join("capture.pcap");
+    let made = make(&capture, case.mix(), case.least(scale), SEED)?;
+    check(raincheck, &capture, &made)?;
+    eprintln!("{case}: {made}");
     let tshark = version_of_tshark();
     if tshark.is_none() {
         eprintln!("raincheck-bench: left out: tshark; install Debian's by `apt-get install tshark`");
     }
-    let mut row = CapturesRow { case, tshark, alone, both, spent: Vec::new(), costs: Costs::none() };
+    let mut row = CapturesRow { case, tshark, made, spent: Vec::new(), costs: Costs::none() };
     for round in 1..=scale.rounds {
-        let spent = run(&mut doctor(raincheck, &alone_at), scale.core, DOCTOR_FINE).await?;
-        eprintln!("{case} {round}/{}  alone      {}", scale.rounds, describe(&spent, &alone));
-        row.spent.push(spent);
         for who in [Who::Raincheck, Who::Tshark] {
+            let is_both = round == 1 && row.tshark.is_some();
             let (mut command, fine) = match who {
-                Who::Raincheck => (doctor(raincheck, &both_at), DOCTOR_FINE),
-                Who::Tshark if row.tshark.is_some() => (tshark::command(&both_at), TSHARK_FINE),
+                Who::Raincheck => (doctor(raincheck, &capture), DOCTOR_FINE),
+                Who::Tshark if is_both => (tshark::command(&capture), TSHARK_FINE),
                 Who::Tshark => continue,
             };
             let spent = run(&mut command, scale.core, fine).await?;
-            eprintln!("{case} {round}/{}  {who:<9}  {}", scale.rounds, describe(&spent, &both));
-            row.costs.add(who, spent.cpu.as_secs_f64() / both.gigabytes());
+            eprintln!("{case} {round}/{}  {who:<9}  {}", scale.rounds, describe(&spent, &row.made));
+            if is_both {
+                row.costs.add(who, spent.cpu.as_secs_f64() / row.made.gigabytes());
+            }
+            if who == Who::Raincheck {
+                row.spent.push(spent);
+            }
         }
     }
     Ok(row)
@@ -99,14 +95,14 @@ impl CapturesRow {
             let values = self.spent.iter().map(value).collect::<Vec<_>>();
             Ratio::of(&values, &vec![1.0; values.len()])
         };
-        let cost = each(&|spent| spent.cpu.as_secs_f64() / self.alone.gigabytes());
-        let alone = match self.case {
+        let cost = each(&|spent| spent.cpu.as_secs_f64() / self.made.gigabytes());
+        let absolute = match self.case {
             Captures::Data => ("s of CPU time for each GB", cost, 1.0),
             Captures::Handshakes => ("s of CPU time for each GB", cost, 2.5),
             Captures::Open => ("MB of memory at most", each(&|spent| spent.memory as f64 / MB), 200.0),
         };
         let beside = ("raincheck/tshark", self.costs.ratio(Who::Raincheck, Who::Tshark), 0.02);
-        [alone, beside].into_iter()
+        [absolute, beside].into_iter()
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -122,11 +118,11 @@ impl CapturesRow {
         let each = |value: &dyn Fn(&Spent) -> f64| self.spent.iter().map(value).collect::<Vec<_>>();
         json!({
             "case": self.case,
-            "capture": self.alone,
+            "capture": self.made,
             "seconds": each(&|spent| spent.elapsed.as_secs_f64()),
             "cpu_seconds": each(&|spent| spent.cpu.as_secs_f64()),
             "memory": each(&|spent| spent.memory as f64),
-            "beside_tshark": { "capture": self.both, "unit": "s/GB", "cost": cost, "samples": samples },
+            "beside_tshark": { "unit": "s/GB", "cost": cost, "samples": samples },
             "goals": goals,
         })
     }
@@ -135,11 +131,10 @@ impl CapturesRow {
 /// A line of what was read, and a line for each goal.
 impl fmt::Display for CapturesRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<15}  {}", self.case, self.alone)?;
+        writeln!(f, "{:<15}  {}", self.case, self.made)?;
         if let (Some(raincheck), Some(tshark)) = (self.costs.median(Who::Raincheck), self.costs.median(Who::Tshark)) {
-            let both = self.both.gigabytes() * 1e3;
             let version = self.tshark.as_deref().unwrap_or_default();
-            writeln!(f, "    {both:.0} MB of it: raincheck {raincheck:.2} s/GB, {} {tshark:.2} s/GB", version)?;
+            writeln!(f, "    raincheck {raincheck:.2} s/GB, {version} {tshark:.2} s/GB")?;
         }
         for (name, ratio, mark) in self.goals() {
             let (shown, verdict) = ratio.map_or(("-".into(), ""), |ratio| (format!("{ratio:.3}"), ratio.verdict(mark)));
@@ -167,13 +162,12 @@ impl Captures {
         }
     }
 
-    /// How large the capture is that raincheck reads alone, and the one that both read.
-    fn least(self, scale: Scale) -> (Least, Least) {
-        let both = Least { bytes: scale.beside_tshark, connections: 0 };
+    /// How large the capture is.
+    fn least(self, scale: Scale) -> Least {
         match self {
-            Self::Data => (Least { bytes: scale.size, connections: 0 }, both),
-            Self::Handshakes => (Least { bytes: scale.size, connections: HANDSHAKES }, both),
-            Self::Open => (Least { bytes: 0, connections: OPEN }, both),
+            Self::Data => Least { bytes: scale.size, connections: 0 },
+            Self::Handshakes => Least { bytes: scale.size, connections: HANDSHAKES },
+            Self::Open => Least { bytes: 0, connections: OPEN },
         }
     }
 }

@@ -83,13 +83,9 @@ struct Args {
     #[arg(long, default_value = "3", value_parser = check_window)]
     check_seconds: Duration,
 
-    /// Bytes of the captures that raincheck reads alone, in the cases of captures
+    /// Bytes of each capture, in the cases of captures
     #[arg(long, default_value_t = 1_000_000_000, value_name = "BYTES")]
     capture_size: u64,
-
-    /// Bytes of the captures that tshark reads too
-    #[arg(long, default_value_t = 50_000_000, value_name = "BYTES")]
-    tshark_size: u64,
 
     /// Print one JSON object instead of the table
     #[arg(long)]
@@ -157,12 +153,7 @@ async fn run(args: &Args, products: Vec<Installed>, cores: Cores) -> Result<Repo
     let check_scale = checks::Scale { rounds: args.rounds, window: args.check_seconds, servers: args.servers };
     let choices = if args.case.is_empty() { Choice::ALL.to_vec() } else { args.case.clone() };
 
-    let capture_scale = captures::Scale {
-        rounds: args.rounds,
-        core: cores.server,
-        size: args.capture_size,
-        beside_tshark: args.tshark_size,
-    };
+    let capture_scale = captures::Scale { rounds: args.rounds, core: cores.server, size: args.capture_size };
     let (mut rows, mut checks, mut captures) = (Vec::new(), Vec::new(), Vec::new());
     for choice in choices {
         match choice {
