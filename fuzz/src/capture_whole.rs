@@ -13,8 +13,9 @@ use raincheck_doctor::pcap::{Incident, Selection};
 use super::incident;
 use super::tls_stream::{check, is_sound};
 
-/// The whole way from a file to its connections and on to what is reported of them: they are the same each time, each ends once, nothing is
-/// counted that was not captured or missed, memory follows what was captured, and of an incident holds what must.
+/// The whole way from a file to its connections and on to what is reported of them: they are the same each time, each
+/// ends once, nothing is counted that was not captured or missed, memory follows what was captured, and of an incident
+/// holds what must.
 ///
 /// Sound is a capture without an error of which every handshake comes to its end, with nothing missing, foreign or not opened.
 pub fn capture_whole(bytes: &[u8]) -> bool {

@@ -7,8 +7,8 @@ use raincheck_doctor::pcap::Incident;
 use raincheck_doctor::report::Paint;
 use serde_json::Value;
 
-/// What must hold of an incident, whatever was captured: each connection is among those that were diagnosed or counted, findings rest
-/// on what was captured, and the reports can be read.
+/// What must hold of an incident, whatever was captured: each connection is among those that were diagnosed or counted,
+/// findings rest on what was captured, and the reports can be read.
 pub(super) fn check(incident: &Incident) {
     let Incident { graph, findings, packets, tcp, .. } = incident;
     let connections = graph.connections();

@@ -45,13 +45,6 @@ impl<T: Copy + Default> Buckets<T> {
     }
 }
 
-impl<T> Default for Buckets<T> {
-    /// No buckets.
-    fn default() -> Self {
-        Self { values: Vec::new(), starts: vec![0] }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -290,8 +290,8 @@ impl Connection {
         }
     }
 
-    /// Whether what `side` sent may be alerts that look like data: where the version is not known, and in TLS 1.3 where the client's Finished,
-    /// behind which they are told by their size, may have been seen too late for the server's.
+    /// Whether what `side` sent may be alerts that look like data: where the version is not known, and in TLS 1.3 where
+    /// the client's Finished, behind which they are told by their size, may have been seen too late for the server's.
     fn hides_alerts(&self, side: Side) -> bool {
         match self.version() {
             Some(version) => version >= Version::TLS13 && self.missing.client,

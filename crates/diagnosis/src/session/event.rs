@@ -20,7 +20,7 @@ pub struct Issue {
     /// When.
     pub at: Moment,
     connection: u32,
-    /// In seconds; none where the server did not say.
+    /// In seconds; 0 where the server did not say.
     lifetime: u32,
 }
 

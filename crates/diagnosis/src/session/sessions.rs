@@ -48,7 +48,7 @@ pub(super) struct Issued {
     /// Where the record is.
     pub(super) record: u32,
     pub(super) key_name: Option<u32>,
-    /// In seconds; none where the server did not say.
+    /// In seconds; 0 where the server did not say.
     pub(super) lifetime: u32,
 }
 

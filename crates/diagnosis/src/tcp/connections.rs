@@ -45,7 +45,7 @@ pub struct Connections<C, F> {
 /// What was no part of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that were handed out.
+    /// Connections that ended.
     pub connections: u64,
     /// Of those: how many before they were over, because there were too many at once.
     pub evicted: u64,
@@ -99,7 +99,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         }
     }
 
-    /// Hands out all connections that are left, in the order they were opened: the capture is at its end.
+    /// Ends all connections that are left, in the order they were opened: the capture is at its end.
     pub fn finish(mut self, mut ended: impl FnMut(&mut C)) -> Counts {
         let mut left =
             self.connections.iter().map(|(place, connection)| (connection.serial, place)).collect::<Vec<_>>();
@@ -226,7 +226,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         self.connections.remove(place)
     }
 
-    /// Hands out those that lingered long enough, or are too many.
+    /// Ends those that lingered long enough, or are too many.
     fn end_lingering(&mut self, now: Timestamp, ended: &mut impl FnMut(&mut C)) {
         while let Some((since, place, serial)) = self.over.front().copied() {
             if self.over.len() <= self.limits.lingering && now.since(since) < self.limits.linger {
@@ -239,7 +239,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         }
     }
 
-    /// Hands out one that had no segment since the search last came by. Who is idle for longest goes first, or nearly so, and
+    /// Ends one that had no segment since the search last came by. Who is idle for longest goes first, or nearly so, and
     /// no list has to be kept in that order at every segment.
     fn evict(&mut self, ended: &mut impl FnMut(&mut C)) {
         loop {

@@ -1,4 +1,4 @@
-//! Connections that were handed out, remembered for a while.
+//! Connections that ended, remembered for a while.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How much is kept, and for how long. Times are those of the capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections kept at once, those that linger among them: beyond it, one that was idle for long is handed out as it is.
+    /// Connections kept at once, those that linger among them: beyond it, one that was idle for long ends as it is.
     /// Default 262,144.
     pub connections: usize,
     /// SYNs kept without an answer. One that still has none after as many others is counted and forgotten, so that a flood of
@@ -16,7 +16,7 @@ pub struct Limits {
     pub linger: Duration,
     /// Connections kept that are over; beyond it, the first of them lingers no longer. Default 16,384.
     pub lingering: usize,
-    /// Connections remembered by a hash after they were handed out, so that a late retransmission does not look like a
+    /// Connections remembered by a hash after they ended, so that a late retransmission does not look like a
     /// connection whose beginning is missing. Default 65,536.
     pub departed: usize,
     /// How long they are remembered: after that, whoever uses the addresses again is taken for another connection, though its

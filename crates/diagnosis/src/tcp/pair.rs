@@ -48,7 +48,7 @@ impl Pair {
 /// What the words of a pair are multiplied with to hash it: nobody's to know, for who writes a capture chooses the addresses in
 /// it.
 ///
-/// Whatever pairs he chooses, any two of them have any two hashes as often as by chance: the upper half of such a sum is strongly
+/// Whatever pairs are chosen, any two of them have any two hashes as often as by chance: the upper half of such a sum is strongly
 /// universal (Lemire and Kaser, "Strongly Universal String Hashing is Fast", §2). That takes factors that are chosen after the
 /// pairs, and hashes that nobody is shown, which a capture gives and a live connection might not. SipHash costs several times as
 /// much, and was 4% of reading a capture.

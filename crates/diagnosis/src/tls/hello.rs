@@ -205,8 +205,8 @@ fn first_protocol(extension: &[u8]) -> Option<&[u8]> {
     Cursor::new(Cursor::new(extension).vec16()?).vec8()
 }
 
-/// The first host name of a server_name extension, which is ASCII (RFC 6066 §3). What a stranger writes instead ends up in reports, on
-/// terminals too, and is not to be mistaken for anything else there.
+/// The first host name of a server_name extension, which is ASCII (RFC 6066 §3). What a stranger writes instead ends up
+/// in reports, on terminals too, and is not to be mistaken for anything else there.
 fn host_name(extension: &[u8]) -> Option<Box<str>> {
     let mut names = Cursor::new(Cursor::new(extension).vec16()?);
     loop {
