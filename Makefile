@@ -31,7 +31,7 @@ BENCH_ARGS ?=
 help:
 	@echo 'make test   install what the tests need, and run them all'
 	@echo 'make lint   formatting, clippy, docs, the purity of keyring and diagnosis'
-	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too, and captures beside tshark; takes about a quarter of an hour'
+	@echo 'make bench  CPU time and memory beside HAProxy and nginx, health checks too, and captures beside tshark; takes about twenty minutes'
 	@echo 'make fuzz   each fuzz target for a minute; needs nightly Rust, cargo-fuzz and a C++ compiler'
 	@echo 'make soak   the tests of clients that only write, again and again; checks and failures by the ten thousand; a fleet that fails for five minutes; then fuzzing, ten minutes a target'
 

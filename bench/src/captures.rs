@@ -8,6 +8,7 @@ mod template;
 mod tshark;
 
 use std::fmt;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -69,7 +70,7 @@ pub(crate) async fn measure(case: Captures, products: &[Installed], scale: Scale
     let mut row = CapturesRow { case, tshark, made, spent: Vec::new(), costs: Costs::none() };
     for round in 1..=scale.rounds {
         for who in [Who::Raincheck, Who::Tshark] {
-            let is_both = round == 1 && row.tshark.is_some();
+            let is_both = round == 1 && case != Captures::Open && row.tshark.is_some();
             let (mut command, fine) = match who {
                 Who::Raincheck => (doctor(raincheck, &capture), DOCTOR_FINE),
                 Who::Tshark if is_both => (tshark::command(&capture), TSHARK_FINE),
@@ -102,7 +103,7 @@ impl CapturesRow {
             Captures::Open => ("MB of memory at most", each(&|spent| spent.memory as f64 / MB), 200.0),
         };
         let beside = ("raincheck/tshark", self.costs.ratio(Who::Raincheck, Who::Tshark), 0.02);
-        [absolute, beside].into_iter()
+        iter::once(absolute).chain((self.case != Captures::Open).then_some(beside))
     }
 
     pub(crate) fn to_json(&self) -> Value {
