@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::{Graph, Offered, Record};
 use crate::evidence::{Answer, Close, Description, Ja4, KeyName, Kind, Version};
@@ -53,10 +52,5 @@ impl<'a> Verdict<'a> {
             close: record.close,
             alerts: record.alerts().collect(),
         }
-    }
-
-    /// How long after `first` it began.
-    pub fn start_since(&self, first: Moment) -> Duration {
-        self.start.time.since(first.time)
     }
 }

@@ -189,7 +189,7 @@ fn describe(verdict: &Verdict<'_>, first: Moment) -> Value {
     json!({
         "client": verdict.client.to_string(),
         "server": verdict.server.to_string(),
-        "start": verdict.start_since(first).as_secs_f64(),
+        "start": verdict.start.time.since(first.time).as_secs_f64(),
         "version": verdict.version.map(|version| version.to_string()),
         "sni": verdict.server_name,
         "offered": verdict.offered.as_str(),
