@@ -69,22 +69,16 @@ pub(crate) async fn measure(case: Captures, products: &[Installed], scale: Scale
     }
     let mut row = CapturesRow { case, tshark, made, spent: Vec::new(), costs: Costs::none() };
     for round in 1..=scale.rounds {
-        for who in [Who::Raincheck, Who::Tshark] {
-            let is_both = round == 1 && case != Captures::Open && row.tshark.is_some();
-            let (mut command, fine) = match who {
-                Who::Raincheck => (doctor(raincheck, &capture), DOCTOR_FINE),
-                Who::Tshark if is_both => (tshark::command(&capture), TSHARK_FINE),
-                Who::Tshark => continue,
-            };
-            let spent = run(&mut command, scale.core, fine).await?;
-            eprintln!("{case} {round}/{}  {who:<9}  {}", scale.rounds, describe(&spent, &row.made));
-            if is_both {
+        let spent = run(&mut doctor(raincheck, &capture), scale.core, DOCTOR_FINE).await?;
+        eprintln!("{case} {round}/{}  {:<9}  {}", scale.rounds, Who::Raincheck, describe(&spent, &row.made));
+        if round == 1 && case.is_for_tshark() && row.tshark.is_some() {
+            let by_tshark = run(&mut tshark::command(&capture), scale.core, TSHARK_FINE).await?;
+            eprintln!("{case} {round}/{}  {:<9}  {}", scale.rounds, Who::Tshark, describe(&by_tshark, &row.made));
+            for (who, spent) in [(Who::Raincheck, &spent), (Who::Tshark, &by_tshark)] {
                 row.costs.add(who, spent.cpu.as_secs_f64() / row.made.gigabytes());
             }
-            if who == Who::Raincheck {
-                row.spent.push(spent);
-            }
         }
+        row.spent.push(spent);
     }
     Ok(row)
 }
@@ -103,7 +97,7 @@ impl CapturesRow {
             Captures::Open => ("MB of memory at most", each(&|spent| spent.memory as f64 / MB), 200.0),
         };
         let beside = ("raincheck/tshark", self.costs.ratio(Who::Raincheck, Who::Tshark), 0.02);
-        iter::once(absolute).chain((self.case != Captures::Open).then_some(beside))
+        iter::once(absolute).chain(self.case.is_for_tshark().then_some(beside))
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -161,6 +155,11 @@ impl Captures {
             Self::Handshakes => Mix::Handshakes,
             Self::Open => Mix::Open,
         }
+    }
+
+    /// Whether tshark reads it too: of open connections, memory is the question.
+    fn is_for_tshark(self) -> bool {
+        self != Self::Open
     }
 
     /// How large the capture is.
