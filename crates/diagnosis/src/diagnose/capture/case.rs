@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::groups::Groups;
@@ -102,6 +102,11 @@ impl<'a> Case<'a> {
     /// A value for each server, by number.
     pub(super) fn for_servers<T: Default>(&self) -> Vec<T> {
         self.graph.servers().iter().map(|_| T::default()).collect()
+    }
+
+    /// The same values with the servers' addresses.
+    pub(super) fn by_address<T>(&self, of_servers: Vec<T>) -> impl Iterator<Item = (SocketAddr, T)> {
+        self.graph.servers().iter().copied().zip(of_servers)
     }
 
     /// What was offered to a server.

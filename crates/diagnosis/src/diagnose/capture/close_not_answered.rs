@@ -16,9 +16,9 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             _ => {}
         }
     }
-    let silent = case.graph.servers().iter().zip(servers);
-    let silent =
-        silent.filter(|(_, (unanswered, answered))| unanswered.len() >= FEWEST && unanswered.len() > MOST * answered);
+    let silent = case
+        .by_address(servers)
+        .filter(|(_, (unanswered, answered))| unanswered.len() >= FEWEST && unanswered.len() > MOST * answered);
     let judged = silent.map(|(address, (unanswered, _))| {
         let summary = format!(
             "{address} ends without close_notify where the client sent one: {}.",
@@ -26,7 +26,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         );
         Draft::new(Name::CloseNotAnswered, Severity::Note, Certainty::Inferred, summary)
             .shown_by(case, &unanswered)
-            .about([*address])
+            .about([address])
             .done()
     });
     judged.collect()

@@ -18,7 +18,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         let explained = || is_stale(case, place) || is_aborted(case, place) || fallbacks.contains(&place);
         failed.extend(fatal(record).filter(|_| !explained()).map(|(side, description)| (place, side, description)));
     }
-    let failing = case.graph.servers().iter().zip(servers).filter(|(_, (failed, _))| !failed.is_empty());
+    let failing = case.by_address(servers).filter(|(_, (failed, _))| !failed.is_empty());
     let judged = failing.map(|(address, (failed, all))| {
         let places = failed.iter().map(|(place, ..)| *place).collect::<Vec<_>>();
         let alerts = failed.iter().map(|(_, side, description)| match side {
@@ -37,7 +37,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         Draft::new(Name::HandshakeFailures, severity, Certainty::Seen, summary)
             .shown_by(case, &places)
             .with_cost(super::stale_session_alert::failed(failed.len()))
-            .about(places.iter().map(|place| case.record(*place).client).chain([*address]))
+            .about(places.iter().map(|place| case.record(*place).client).chain([address]))
             .done()
     });
     judged.collect()

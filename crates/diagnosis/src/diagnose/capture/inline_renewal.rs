@@ -15,7 +15,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             renewed.extend(is_renewed.then_some(place));
         }
     }
-    let renewing = case.graph.servers().iter().zip(servers).filter(|(_, (renewed, _))| !renewed.is_empty());
+    let renewing = case.by_address(servers).filter(|(_, (renewed, _))| !renewed.is_empty());
     let judged = renewing.map(|(address, (renewed, all))| {
         let under_another = renewed.iter().filter(|place| seals_under_another_key(case, **place)).count();
         let why = match under_another {
@@ -30,7 +30,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         );
         Draft::new(Name::InlineRenewal, Severity::Note, Certainty::Seen, summary)
             .shown_by(case, &renewed)
-            .about([*address])
+            .about([address])
             .done()
     });
     judged.collect()

@@ -12,7 +12,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         *gives |= record.given.is_given() || record.agreed.is_resumed();
         withheld.extend(record.given.is_withheld().then_some(place));
     }
-    let all = case.graph.servers().iter().zip(servers);
+    let all = case.by_address(servers);
     let judged =
         all.filter(|(_, (gives, withheld))| !gives && withheld.len() >= FEWEST).map(|(address, (_, places))| {
             let asked = places.iter().any(|place| case.record(*place).takes_tickets());
@@ -24,7 +24,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
             let certainty = if is_seen { Certainty::Seen } else { Certainty::Inferred };
             let summary = format!("{address} gives {why}: {}, all full.", count(places.len(), "handshake"));
             let draft = Draft::new(Name::NoResumptionOffered, severity, certainty, summary);
-            draft.shown_by(case, &places).costing(case, &places[1..]).about([*address]).done()
+            draft.shown_by(case, &places).costing(case, &places[1..]).about([address]).done()
         });
     judged.collect()
 }
