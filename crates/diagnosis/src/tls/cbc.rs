@@ -111,9 +111,6 @@ impl std::fmt::Debug for Cbc {
     }
 }
 
-// IV 16 | block with an alert 16 | MAC of SHA-384 48 | padding 256: only alerts are opened.
-const LONGEST: usize = 16 + 16 + 48 + 256;
-
 /// How long what is padded is without its padding: bytes that all say how many of them there are beside the last.
 fn unpadded(plain: &[u8]) -> Option<usize> {
     let padding = plain.last()?;
@@ -155,6 +152,8 @@ impl Suite {
 }
 
 const BLOCK: usize = 16;
+// IV | block with an alert | MAC of SHA-384 48 | padding 256: only alerts are opened.
+const LONGEST: usize = 2 * BLOCK + 48 + 256;
 
 #[cfg(test)]
 mod tests;

@@ -212,22 +212,18 @@ impl Reader {
         let is_whole = body.len() == usize::from(header.length);
         match (header.content, self.directions[side].reading) {
             (Content::ChangeCipherSpec, _) => self.change_cipher_spec(side),
+            (Content::Alert, _) | (Content::ApplicationData, Reading::Whole) if !is_whole => {
+                self.pass(side);
+                self.sealed_record(side, at, header);
+            }
             (Content::Alert, _) => match body[..] {
-                [_, description] if is_whole => self.alert(side, at, Description(description)),
-                _ if is_whole => self.protected(side, at, header, body),
-                _ => {
-                    self.pass(side);
-                    self.sealed_alert(side, at);
-                }
+                [_, description] => self.alert(side, at, Description(description)),
+                _ => self.protected(side, at, header, body),
             },
             (Content::Handshake, Reading::Messages) => {}
             (Content::Handshake, Reading::Whole) if message::fill(&body) => self.messages(side, at, &body),
             (Content::Handshake, Reading::Whole | Reading::Passed) => self.sealed_handshake(side, at, header),
-            (Content::ApplicationData, Reading::Whole) if is_whole => self.protected(side, at, header, body),
-            (Content::ApplicationData, Reading::Whole) => {
-                self.pass(side);
-                self.application_data(side, at, header.length);
-            }
+            (Content::ApplicationData, Reading::Whole) => self.protected(side, at, header, body),
             (Content::ApplicationData, _) => self.pass(side),
             (Content::Other, _) => {}
         }

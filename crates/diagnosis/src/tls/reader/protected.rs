@@ -17,14 +17,14 @@ impl Reader {
     }
 
     fn open(&mut self, side: Side, record: Waiting) {
-        let Some(keys) = &mut self.keys else { return self.sealed_record(side, &record) };
+        let Some(keys) = &mut self.keys else { return self.sealed_record(side, record.at, record.header) };
         if keys.is_waiting(side) {
             return self.wait(side, record);
         }
         match keys.open(&self.connection, side, &record) {
             Opened::Plain(content) => self.plain(side, record.at, content, record.header.length),
             Opened::Later => self.wait(side, record),
-            Opened::Sealed => self.sealed_record(side, &record),
+            Opened::Sealed => self.sealed_record(side, record.at, record.header),
             Opened::Refused => self.refused(side, &record),
         }
     }
@@ -49,7 +49,7 @@ impl Reader {
             if !at_last {
                 self.open(side, record);
             } else if !self.can_open(side, &record) {
-                self.sealed_record(side, &record);
+                self.sealed_record(side, record.at, record.header);
             }
         }
     }
@@ -64,10 +64,11 @@ impl Reader {
         matches!(opened, Opened::Plain(_))
     }
 
-    pub(super) fn sealed_record(&mut self, side: Side, record: &Waiting) {
-        match record.header.content {
-            Content::Alert => self.sealed_alert(side, record.at),
-            _ => self.application_data(side, record.at, record.header.length),
+    /// A record that nobody opens tells what it does from outside.
+    pub(super) fn sealed_record(&mut self, side: Side, at: Moment, header: Header) {
+        match header.content {
+            Content::Alert => self.sealed_alert(side, at),
+            _ => self.application_data(side, at, header.length),
         }
     }
 
@@ -79,7 +80,7 @@ impl Reader {
             return self.connection.application.client.add(*at, header.length);
         }
         self.connection.unopened[side] += 1;
-        self.sealed_record(side, record);
+        self.sealed_record(side, *at, *header);
     }
 
     /// What an encrypted record holds.
