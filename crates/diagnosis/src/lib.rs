@@ -6,6 +6,7 @@
 mod buckets;
 mod count;
 pub mod diagnose;
+mod digest;
 pub mod evidence;
 pub mod finding;
 mod hexadecimal;

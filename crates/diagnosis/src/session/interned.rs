@@ -1,8 +1,10 @@
 use std::borrow::Borrow;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+
+use crate::digest::digest;
 
 /// Values that many connections have in common, each kept once and known by a number.
 #[derive(Debug)]
@@ -25,7 +27,8 @@ impl<T> Interned<T> {
     {
         let Self { seed, numbers, values } = self;
         let kept = |number: &u32| values[*number as usize].borrow();
-        match numbers.entry(hash(*seed, value), |number| kept(number) == value, |number| hash(*seed, kept(number))) {
+        match numbers.entry(digest(*seed, value), |number| kept(number) == value, |number| digest(*seed, kept(number)))
+        {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
                 let next = u32::try_from(values.len()).expect("no capture has as many connections");
@@ -40,13 +43,6 @@ impl<T> Interned<T> {
     pub(super) fn into_values(self) -> Vec<T> {
         self.values
     }
-}
-
-fn hash<Q: Hash + ?Sized>(seed: u64, value: &Q) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    seed.hash(&mut hasher);
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
 use super::given::{Given, given, has_only_tickets};
+use crate::digest::digest;
 use crate::evidence::{Answer, Close, CloseNotify, Connection, Description, Kind, Offer, Version};
 use crate::{Moment, Side, Sides};
 
@@ -247,14 +248,6 @@ impl Record {
     const TAKES_TICKETS: u16 = 1 << 5;
     const ONLY_TICKETS: u16 = 1 << 6;
     const EARLY_DATA: u16 = 1 << 7;
-}
-
-/// A digest by which a session is known, and found: who does not know `seed` cannot choose sessions whose digests are alike.
-pub(super) fn digest(seed: u64, bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    seed.hash(&mut hasher);
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn offered(connection: &Connection, kind: Kind) -> Offered {

@@ -1,9 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::interned::Interned;
-use super::record::{LONGEST_HANDLE, digest, is_handle, offered_session};
+use super::record::{LONGEST_HANDLE, is_handle, offered_session};
 use super::{Graph, Offered, Record, Speech};
 use crate::Moment;
+use crate::digest::digest;
 use crate::evidence::{Connection, Ja4, KeyName, Kind, Version};
 
 /// Collects connections as they end.
@@ -109,7 +110,7 @@ impl Sessions {
             if let Some(key_name) = key_name {
                 self.sample(connection.server, server, &ticket.ticket, key_name);
             }
-            let session = digest(self.seed, &ticket.ticket);
+            let session = digest(self.seed, &*ticket.ticket);
             self.issued.push(Issued { session, at: ticket.at, record, key_name, lifetime });
         }
         // Who resumes a ticket under a session ID gives the session that name (RFC 5077 §3.4); clients may offer it alone.

@@ -33,7 +33,7 @@ pub(super) fn tie(records: &mut Records, mut issued: Vec<Issued>, key_names: &[K
     }
     for record in records.iter_mut().filter(|record| !is_surely_offer(record)) {
         record.session = record.session.and_then(|digest| known.find(digest, record.hello)).map(u64::from);
-        if record.session.is_none() && record.offered == Offered::SessionId {
+        if record.session.is_none() {
             record.offered = Offered::None;
         }
     }

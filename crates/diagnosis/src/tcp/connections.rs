@@ -204,7 +204,7 @@ impl<C: Conversation, F: FnMut(Opening) -> C> Connections<C, F> {
         self.places.find(hash, |place| self.connections[*place].pair == *pair).copied()
     }
 
-    /// Hands the connection out.
+    /// Ends the connection, and shows it.
     fn end(&mut self, place: usize, ended: &mut impl FnMut(&mut C)) {
         let hash = self.connections[place].pair.hash(&self.factors);
         let mut connection = self.remove(place, hash);

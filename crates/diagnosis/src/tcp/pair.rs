@@ -1,7 +1,8 @@
 //! Which connection a segment belongs to.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
+
+use crate::digest::digest;
 
 /// The two addresses of a connection, the same whichever way a segment goes. 40 bytes, where two `SocketAddr` are 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +62,7 @@ pub(super) struct Factors {
 impl Factors {
     /// Those that `seed` makes.
     pub(super) fn new(seed: u64) -> Self {
-        let word = |place: u64| {
-            let mut hasher = DefaultHasher::new();
-            [seed, place].hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
+        let word = |place: u64| u128::from(digest(seed, &place));
         let factor = |place: u64| word(2 * place) << 64 | word(2 * place + 1);
         Self { of_words: [0, 1, 2, 3, 4].map(factor), addend: factor(5) }
     }
